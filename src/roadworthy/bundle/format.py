@@ -1,0 +1,99 @@
+"""The bundle on disk: a folder with everything that using a model takes, and nothing to unpickle.
+
+    bundle.json           what the model is: labels, input, temperature, thresholds, limits, figures
+    weights.safetensors   the weights
+    model.onnx            the same network as an inference graph
+    reference.json        what validation data look like to it, for drift
+    card.md               the model card
+    lineage.json          where it came from; added when the run is recorded, not part of the digest
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from roadworthy.errors import BundleError
+from roadworthy.params import Backbone, Head, Input, Section
+
+SPEC = "bundle.json"
+WEIGHTS = "weights.safetensors"
+GRAPH = "model.onnx"
+REFERENCE = "reference.json"
+CARD = "card.md"
+LINEAGE = "lineage.json"
+
+
+class Lineage(Section):
+    """Where a model came from; the same record is in the run, the bundle and the service's `/info`."""
+
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    data_version: str | None = None
+    """DVC's hash of `data/`."""
+    params_hash: str
+    """SHA-256 of the task's resolved plan."""
+    run_id: str | None = None
+    backbone: str | None = None
+    """SHA-256 of the backbone that training began from; null from scratch, else a weights' name."""
+
+
+class BundleSpec(Section):
+    """`bundle.json`."""
+
+    format: Literal[1] = 1
+    task: str
+    kind: Literal["binary", "multiclass"]
+    labels: tuple[str, ...]
+    """In the order of the probabilities; the last one is the positive class of a binary task."""
+    outputs: Literal["sigmoid", "softmax"]
+    """Whether the network gives one logit (of the positive class) or one per label."""
+    input: Input
+    backbone: Backbone
+    head: Head
+    temperature: float = 1.0
+    """Logits are divided by this before they become probabilities."""
+    threshold: float | None = None
+    """Probability of the positive class from which the answer is positive; null for many classes."""
+    sure: float = 0.0
+    """Probability of the answer below which it is marked as not sure."""
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+    metrics: dict[str, float] = {}
+    """Figures on the test split, as `accuracy`, `accuracy_low`, `accuracy_high` ..."""
+    rows: dict[str, int] = {}
+    """Images per split."""
+
+
+def read_spec(folder: Path) -> BundleSpec:
+    """Read `bundle.json`.
+
+    Raises:
+        BundleError: missing, damaged or of another format.
+    """
+    path = folder / SPEC
+    try:
+        return BundleSpec.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise BundleError(f"{folder} is no bundle: {SPEC} is missing") from None
+    except ValidationError as error:
+        raise BundleError(f"{path} cannot be used: {error.errors()[0]['msg']}") from None
+
+
+def read_lineage(folder: Path) -> Lineage | None:
+    """The lineage of a recorded bundle; None of one that was never recorded."""
+    path = folder / LINEAGE
+    if not path.is_file():
+        return None
+    return Lineage.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over names and bytes of the bundle's files, without its lineage: what the model *is*."""
+    total = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != LINEAGE:
+            total.update(path.name.encode() + b"\0")
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
