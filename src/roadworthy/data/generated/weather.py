@@ -1,0 +1,111 @@
+"""Weather and light over a finished drawing, and the camera that takes the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from PIL import Image, ImageChops
+
+from roadworthy.data.generated.canvas import WHITE, Canvas, Colour
+
+SUPERSAMPLE = 3
+# Pixels drawn beyond each edge, so that the frames of a clip can look a little to the side.
+MARGIN = 4
+
+
+@dataclass(frozen=True)
+class Light:
+    """A time of day: what it does to colours, and how bright the camera makes the picture."""
+
+    tint: Colour
+    mean: tuple[int, int]
+    lamps: bool
+
+
+_DAY = Light((255, 255, 255), (92, 146), False)
+_DUSK = Light((214, 176, 168), (78, 116), True)
+_NIGHT = Light((84, 92, 128), (52, 82), True)
+
+
+def choose_light(rng: Random) -> Light:
+    """Return a time of day, day being the most frequent."""
+    return rng.choice((_DAY, _DAY, _DAY, _DAY, _DUSK, _NIGHT))
+
+
+def _rain(rng: Random, canvas: Canvas) -> None:
+    canvas.rectangle(0, 0, canvas.width, canvas.height, (120, 126, 134), 50)
+    for _ in range(60):
+        x, y = rng.randrange(canvas.width), rng.randrange(canvas.height)
+        canvas.line([(x, y), (x - 5, y + canvas.height // 12)], 1, (220, 224, 230), 130)
+
+
+def _fog(rng: Random, canvas: Canvas) -> None:
+    canvas.rectangle(0, 0, canvas.width, canvas.height, (206, 208, 210), rng.randint(50, 120))
+
+
+def _snow(rng: Random, canvas: Canvas) -> None:
+    canvas.rectangle(0, canvas.height * 0.7, canvas.width, canvas.height, WHITE, 70)
+    for _ in range(70):
+        place = (rng.randrange(canvas.width), rng.randrange(canvas.height))
+        canvas.oval(place, *([rng.randint(2, 4)] * 2), WHITE, 220)
+
+
+def _clear(rng: Random, canvas: Canvas) -> None:
+    """Leave the drawing as it is."""
+
+
+_WEATHERS: tuple[Callable[[Random, Canvas], None], ...] = (
+    _clear, _clear, _clear, _clear, _clear, _rain, _fog, _snow,
+)
+
+
+def apply_weather(rng: Random, canvas: Canvas, light: Light) -> None:
+    """Lay weather and light over the drawing."""
+    rng.choice(_WEATHERS)(rng, canvas)
+    if light.lamps:
+        table = [value * part // 255 for part in light.tint for value in range(256)]
+        canvas.image.paste(canvas.image.point(table))
+    canvas.shine()
+
+
+def photograph(
+    rng: Random, image: Image.Image, size: tuple[int, int], light: Light, *, faded: bool = False
+) -> Image.Image:
+    """Return the picture a camera takes: reduced, exposed, and with grain.
+
+    The camera sets exposure and white balance, as cameras do, so a picture's mean colour
+    tells the time of day but never what is in the picture.
+    """
+    dx, dy = (rng.randint(-MARGIN, MARGIN) for _ in range(2))
+    left, top = (MARGIN + dx) * SUPERSAMPLE, (MARGIN + dy) * SUPERSAMPLE
+    frame = (left, top, left + size[0] * SUPERSAMPLE, top + size[1] * SUPERSAMPLE)
+    small = image.resize(size, Image.Resampling.BOX, box=frame)
+    if faded:
+        small = Image.blend(small, small.convert("L").convert("RGB"), 0.55)
+        small = small.point([40 + value * 175 // 255 for value in range(256)] * 3)
+    small = _expose(rng, small, light)
+    return _add_grain(rng, small, rng.randint(8, 14) if faded else rng.randint(2, 9))
+
+
+def _expose(rng: Random, image: Image.Image, light: Light) -> Image.Image:
+    goal = rng.randint(*light.mean)
+    means = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(means, tuple)
+    grey = sum(means) / 3
+    table: list[int] = []
+    for mean in means:
+        # Two thirds of a colour cast are corrected: a wholly grey world would look false.
+        wanted = (goal + rng.randint(-9, 9)) * (1 + (mean / max(1.0, grey) - 1) / 3)
+        gain = min(3.0, max(0.3, wanted / max(1, mean)))
+        table += [min(255, int(value * gain)) for value in range(256)]
+    return image.point(table)
+
+
+def _add_grain(rng: Random, image: Image.Image, strength: int) -> Image.Image:
+    width, height = image.size
+    grain = Image.frombytes("L", image.size, rng.randbytes(width * height))
+    spread = [value * strength * 2 // 255 for value in range(256)]
+    coloured = grain.point(spread).convert(image.mode)
+    return ImageChops.add(image, coloured, 1.0, -strength)
