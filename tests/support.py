@@ -47,7 +47,9 @@ def tiny_bundle(
     return folder
 
 
-def write_images(folder: Path, count: int, size: tuple[int, int] = (32, 24), seed: int = 0) -> list[Path]:
+def write_images(
+    folder: Path, count: int, size: tuple[int, int] = (32, 24), seed: int = 0
+) -> list[Path]:
     """Write `count` different PNG images of width x height `size`."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)

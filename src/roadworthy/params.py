@@ -267,7 +267,7 @@ class Task(Section):
 
     kind: Literal["binary", "multiclass"]
     images: Path
-    label: Label = Label()
+    label: Label = Field(default_factory=lambda: Label.model_validate({}))
     input: dict[str, Any] = {}
     backbone: dict[str, Any] = {}
     head: dict[str, Any] = {}
@@ -312,7 +312,9 @@ class Params(Section):
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:
         if taken := {"plan", "pretrain"} & set(self.tasks):
-            raise ValueError(f"a task cannot be called {taken.pop()!r}: that folder of artifacts/ is taken")
+            raise ValueError(
+                f"a task cannot be called {taken.pop()!r}: that folder of artifacts/ is taken"
+            )
         return self
 
     def task(self, name: str) -> TaskPlan:
@@ -328,7 +330,9 @@ class Params(Section):
         sections = {s: {**defaults[s], **task[s]} for s in SECTIONS}
         own = {key: task[key] for key in ("kind", "images", "label")}
         return _checked(
-            TaskPlan, {"name": name, "seed": self.seed, **own, **sections}, f"params.yaml: tasks.{name}: "
+            TaskPlan,
+            {"name": name, "seed": self.seed, **own, **sections},
+            f"params.yaml: tasks.{name}: ",
         )
 
 

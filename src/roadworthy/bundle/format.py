@@ -1,11 +1,11 @@
 """The bundle on disk: a folder with everything that using a model takes, and nothing to unpickle.
 
-    bundle.json           what the model is: labels, input, temperature, thresholds, limits, figures
-    weights.safetensors   the weights
-    model.onnx            the same network as an inference graph
-    reference.json        what validation data look like to it, for drift
-    card.md               the model card
-    lineage.json          where it came from; added when the run is recorded, not part of the digest
+bundle.json           what the model is: labels, input, temperature, thresholds, limits, figures
+weights.safetensors   the weights
+model.onnx            the same network as an inference graph
+reference.json        what validation data look like to it, for drift
+card.md               the model card
+lineage.json          where it came from; added when the run is recorded, not part of the digest
 """
 
 import hashlib

@@ -11,6 +11,7 @@ from PIL import Image
 from roadworthy.bundle.format import GRAPH, WEIGHTS, BundleSpec, digest, read_lineage, read_spec
 from roadworthy.data import images, transforms
 from roadworthy.errors import BundleError, DataError
+from roadworthy.models.outputs import to_probabilities
 
 Picture = bytes | str | Path | np.ndarray | Image.Image
 Engine = Literal["auto", "onnx", "torch"]
@@ -100,17 +101,6 @@ class Predictor:
             sure=bool(probabilities[best] >= self.spec.sure),
             probabilities=dict(zip(labels, map(float, probabilities), strict=True)),
         )
-
-
-def to_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities (N, C) from logits: (N, 1) by the logistic function to two columns, else softmax."""
-    scaled = np.asarray(logits, np.float64) / temperature
-    if scaled.shape[1] == 1:
-        # Two-class softmax of (0, z) is the logistic function, and does not overflow below.
-        scaled = np.concatenate([np.zeros_like(scaled), scaled], axis=1)
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    result: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return result
 
 
 def _engine(

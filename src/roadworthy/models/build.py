@@ -23,14 +23,16 @@ class Network(nn.Module):
         return cast(torch.Tensor, self.head(self.backbone(batch)))
 
 
-def build(backbone: Backbone, head: Head, outputs: int, spec: Input) -> Network:
-    """The network, with random weights.
+def build(backbone: Backbone, head: Head, outputs: int, spec: Input, seed: int = 0) -> Network:
+    """The network, with random weights drawn from `seed`.
 
     Raises:
         ParamsError: no backbone has that name.
     """
-    features, width = build_backbone(backbone.name, spec)
-    return Network(features, build_head(width, head, outputs))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        features, width = build_backbone(backbone.name, spec)
+        return Network(features, build_head(width, head, outputs))
 
 
 def build_head(width: int, head: Head, outputs: int) -> nn.Module:
@@ -69,4 +71,6 @@ def _torchvision_backbone(name: str) -> tuple[nn.Module, int]:
 def _last_linear(model: nn.Module) -> tuple[str, nn.Linear]:
     """The classifier's last layer: torchvision's models all end in one linear layer."""
     found = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear)]
+    if not found:
+        raise ParamsError(f"{type(model).__name__} has no linear classifier to replace")
     return found[-1]

@@ -22,11 +22,14 @@ def draw_street(rng: Random, canvas: Canvas, horizon: float | None = None) -> No
 
 
 def _draw_sky(rng: Random, canvas: Canvas, edge: float) -> None:
-    top = vary(rng, rng.choice(((120, 160, 210), (170, 180, 190), (196, 200, 206), (214, 176, 150))))
+    top = vary(
+        rng, rng.choice(((120, 160, 210), (170, 180, 190), (196, 200, 206), (214, 176, 150)))
+    )
     low = mix(top, WHITE, 45)
     for band in range(8):
-        canvas.rectangle(0, edge * band / 8, canvas.width, edge * (band + 1) / 8,
-                         mix(top, low, band * 14))
+        canvas.rectangle(
+            0, edge * band / 8, canvas.width, edge * (band + 1) / 8, mix(top, low, band * 14)
+        )
 
 
 def _draw_houses(rng: Random, canvas: Canvas, edge: float) -> None:
@@ -38,16 +41,15 @@ def _draw_houses(rng: Random, canvas: Canvas, edge: float) -> None:
         x += width + (canvas.width * 0.05 if rng.random() < 0.3 else 0)
 
 
-def _draw_house(
-    rng: Random, canvas: Canvas, place: tuple[float, float, float, float]
-) -> None:
+def _draw_house(rng: Random, canvas: Canvas, place: tuple[float, float, float, float]) -> None:
     x0, y0, x1, y1 = place
     wall = vary(rng, rng.choice(WALLS))
     canvas.rectangle(x0, y0, x1, y1, wall)
     if rng.random() < 0.5:
         rise = (y1 - y0) * 0.25
-        canvas.polygon([(x0 - 3, y0), ((x0 + x1) / 2, y0 - rise), (x1 + 3, y0)],
-                       vary(rng, (110, 62, 50)))
+        canvas.polygon(
+            [(x0 - 3, y0), ((x0 + x1) / 2, y0 - rise), (x1 + 3, y0)], vary(rng, (110, 62, 50))
+        )
     columns, rows = rng.randint(2, 4), rng.randint(2, 3)
     pane = vary(rng, rng.choice(((60, 70, 84), (96, 110, 124), (190, 176, 120))))
     step_x, step_y = (x1 - x0) / columns, (y1 - y0) / rows
@@ -57,9 +59,7 @@ def _draw_house(
             canvas.rectangle(left, top, left + step_x * 0.5, top + step_y * 0.55, pane)
 
 
-def draw_tree(
-    rng: Random, canvas: Canvas, x: float, ground: float, height: float
-) -> None:
+def draw_tree(rng: Random, canvas: Canvas, x: float, ground: float, height: float) -> None:
     """Draw a tree standing at a place."""
     green = vary(rng, rng.choice(GREENS))
     trunk = height * 0.05
@@ -95,8 +95,9 @@ def _draw_hills(rng: Random, canvas: Canvas, edge: float) -> None:
     for _ in range(3):
         green = mix(vary(rng, rng.choice(GREENS)), (170, 180, 190), rng.randint(0, 50))
         centre = (canvas.width * rng.uniform(0, 1), edge)
-        canvas.oval(centre, canvas.width * rng.uniform(0.3, 0.6), edge * rng.uniform(0.2, 0.6),
-                    green)
+        canvas.oval(
+            centre, canvas.width * rng.uniform(0.3, 0.6), edge * rng.uniform(0.2, 0.6), green
+        )
 
 
 def _draw_road(rng: Random, canvas: Canvas, edge: float) -> None:

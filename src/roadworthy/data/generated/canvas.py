@@ -101,6 +101,6 @@ class Canvas:
     def shine(self) -> None:
         """Draw the glow of the lights remembered so far."""
         for centre, radius, colour in self.lights:
-            for step, alpha in ((2.2, 30), (1.6, 50), (1.0, 110)):
+            for step, alpha in ((1.9, 30), (1.4, 45), (0.9, 90)):
                 self.oval(centre, radius * step, radius * step, colour, alpha)
             self.oval(centre, radius * 0.45, radius * 0.45, mix(colour, WHITE, 70))

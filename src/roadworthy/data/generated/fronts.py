@@ -23,7 +23,7 @@ from roadworthy.data.generated.views import View
 
 Box = tuple[float, float, float, float]
 CHROME: Colour = (222, 224, 228)
-_MESH: Colour = (34, 35, 38)
+DARK: Colour = (34, 35, 38)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Grille:
     box: Box
     pattern: str = "plain"
     rim: Colour | None = CHROME
-    fill: Colour = _MESH
+    fill: Colour = DARK
     bars: Colour = (150, 152, 156)
 
 
@@ -120,11 +120,11 @@ def _draw_grille(canvas: Canvas, view: View, grille: Grille, wear: Wear) -> None
     u0, u1 = (centre + (u - centre) * wear.stretch for u in (u0, u1))
     within = (u0, v0 + wear.lift, u1, v1 + wear.lift)
     if grille.rim is not None:
-        rim = _MESH if wear.dark_trim else grille.rim
+        rim = DARK if wear.dark_trim else grille.rim
         outer = (within[0] - 3, within[1] - 2, within[2] + 3, within[3] + 2)
         canvas.polygon(view.face(_outline(grille.shape, outer)), rim)
     canvas.polygon(view.face(_outline(grille.shape, within)), grille.fill)
-    bars = mix(grille.bars, _MESH, 45) if wear.dark_trim else grille.bars
+    bars = mix(grille.bars, DARK, 45) if wear.dark_trim else grille.bars
     _PATTERNS[grille.pattern](canvas, view, within, bars)
 
 
@@ -193,7 +193,7 @@ def _draw_lamp(canvas: Canvas, view: View, lamps: Lamps, side: int, wear: Wear) 
         canvas.polygon(view.face(shape), WHITE if dark else mix(glass, BLACK, 35))
     if wear.lit:
         middle = view.face([(side * (u0 + u1) / 2, (within[1] + within[3]) / 2)])[0]
-        canvas.add_light(middle, view.depth / 200 * 11, (255, 246, 206))
+        canvas.add_light(middle, view.depth / 200 * 8, (255, 246, 206))
 
 
 def _inner(kind: str, within: Box) -> list[list[Point]]:
@@ -216,7 +216,7 @@ def _rings(canvas: Canvas, view: View, u: float, v: float, size: float) -> None:
     for index in (-1.5, -0.5, 0.5, 1.5):
         centre = u + index * size * 1.15
         canvas.polygon(view.face(oval(centre, v, size * 0.8, size * 0.8)), WHITE)
-        canvas.polygon(view.face(oval(centre, v, size * 0.45, size * 0.45)), _MESH)
+        canvas.polygon(view.face(oval(centre, v, size * 0.45, size * 0.45)), DARK)
 
 
 def _roundel(canvas: Canvas, view: View, u: float, v: float, size: float) -> None:
@@ -237,24 +237,50 @@ def _coloured_oval(colour: Colour, width: float) -> Callable[..., None]:
 
 def _star(canvas: Canvas, view: View, u: float, v: float, size: float) -> None:
     canvas.polygon(view.face(oval(u, v, size, size)), WHITE)
-    canvas.polygon(view.face(oval(u, v, size * 0.8, size * 0.8)), _MESH)
+    canvas.polygon(view.face(oval(u, v, size * 0.8, size * 0.8)), DARK)
     for du, dv in ((0.0, 0.9), (0.78, -0.45), (-0.78, -0.45)):
         tip = (u + du * size, v + dv * size)
-        canvas.polygon(view.face((tip, (u - dv * size / 5, v + du * size / 5),
-                                  (u + dv * size / 5, v - du * size / 5))), WHITE)
+        canvas.polygon(
+            view.face(
+                (
+                    tip,
+                    (u - dv * size / 5, v + du * size / 5),
+                    (u + dv * size / 5, v - du * size / 5),
+                )
+            ),
+            WHITE,
+        )
 
 
 def _disc(canvas: Canvas, view: View, u: float, v: float, size: float) -> None:
     canvas.polygon(view.face(oval(u, v, size, size)), CHROME)
     canvas.polygon(view.face(oval(u, v, size * 0.76, size * 0.76)), (24, 40, 74))
-    canvas.polygon(view.face(((u - size * 0.6, v + size * 0.5), (u - size * 0.2, v + size * 0.5),
-                              (u, v - size * 0.1), (u + size * 0.2, v + size * 0.5),
-                              (u + size * 0.6, v + size * 0.5), (u, v - size * 0.7))), WHITE)
+    canvas.polygon(
+        view.face(
+            (
+                (u - size * 0.6, v + size * 0.5),
+                (u - size * 0.2, v + size * 0.5),
+                (u, v - size * 0.1),
+                (u + size * 0.2, v + size * 0.5),
+                (u + size * 0.6, v + size * 0.5),
+                (u, v - size * 0.7),
+            )
+        ),
+        WHITE,
+    )
+
+
+def _arrow(canvas: Canvas, view: View, u: float, v: float, size: float) -> None:
+    tip = u + size, v + size
+    canvas.polygon(view.face(((u, v + size), tip, (u + size, v))), CHROME)
+    canvas.polygon(view.face(oval(u, v, size, size)), CHROME)
+    canvas.polygon(view.face(oval(u, v, size * 0.68, size * 0.68)), DARK)
+    canvas.polygon(view.face(box(u - size, v - size / 4, u + size, v + size / 4)), (24, 60, 160))
 
 
 def _ellipses(canvas: Canvas, view: View, u: float, v: float, size: float) -> None:
     canvas.polygon(view.face(oval(u, v, size * 1.4, size)), CHROME)
-    canvas.polygon(view.face(oval(u, v, size * 1.05, size * 0.65)), _MESH)
+    canvas.polygon(view.face(oval(u, v, size * 1.05, size * 0.65)), DARK)
     canvas.polygon(view.face(oval(u, v, size * 0.4, size * 0.65)), CHROME)
 
 
@@ -281,6 +307,7 @@ _BADGES: dict[str, Callable[[Canvas, View, float, float, float], None]] = {
     "red disc": _coloured_oval((176, 22, 34), 1.0),
     "star": _star,
     "disc": _disc,
+    "arrow": _arrow,
     "ellipses": _ellipses,
     "h": _letters(_H, (120, 14, 24), CHROME),
     "t": _letters(_T, CHROME, (170, 20, 30)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 from roadworthy.data.generated.canvas import (
     BLACK,
@@ -35,7 +36,6 @@ class Look:
     face: Part | None = None
     livery: tuple[Part, ...] = ()
     roof: tuple[Part, ...] = ()
-    extra: tuple[Part, ...] = field(default=())
 
 
 def draw_vehicle(canvas: Canvas, view: View, look: Look) -> None:
@@ -51,7 +51,7 @@ def draw_vehicle(canvas: Canvas, view: View, look: Look) -> None:
         _draw_bumper(canvas, view, look)
         if look.face is not None:
             look.face(canvas, view)
-    for part in (*look.roof, *look.extra):
+    for part in look.roof:
         part(canvas, view)
 
 
@@ -60,22 +60,24 @@ def _draw_shadow(canvas: Canvas, view: View) -> None:
     pad = view.unit * 14
     left, right = min(x for x, _ in corners) - pad, max(x for x, _ in corners) + pad
     top, bottom = min(y for _, y in corners) - pad, view.ground + pad
-    canvas.oval(((left + right) / 2, (top + bottom) / 2), (right - left) / 2,
-                (bottom - top) / 2, BLACK, 120)
+    canvas.oval(
+        ((left + right) / 2, (top + bottom) / 2), (right - left) / 2, (bottom - top) / 2, BLACK, 120
+    )
 
 
 def _draw_far_wheels(canvas: Canvas, view: View) -> None:
     wheel = view.body.wheel
-    for near, far in ((0.0, 0.15), (0.85, 1.0)):
+    for near, far in ((0.02, 0.14), (0.86, 0.98)):
         tread = [view.at(60, 0, near), view.at(60, 0, far)]
-        canvas.polygon([*tread, view.at(60, wheel * 1.5, far), view.at(60, wheel * 1.5, near)],
-                       _TYRE)
+        canvas.polygon(
+            [*tread, view.at(60, wheel * 1.5, far), view.at(60, wheel * 1.5, near)], _TYRE
+        )
 
 
 def _draw_shell(canvas: Canvas, view: View, look: Look) -> None:
     """Draw nose, bonnet, windscreen and roof: the outline pulled across the vehicle's width."""
     profile = view.body.profile
-    for start, end in reversed(list(zip(profile, profile[1:], strict=False))):
+    for start, end in reversed(list(pairwise(profile))):
         near0, near1 = view.at(*start), view.at(*end)
         far0, far1 = view.at(*start, 1.0), view.at(*end, 1.0)
         if _turned_away(near0, near1, far0, view.facing):
@@ -115,8 +117,11 @@ def _draw_side(canvas: Canvas, view: View, look: Look) -> None:
     canvas.polygon(view.side(body.profile), paint)
     sill = [(x, min(y, 132)) for x, y in body.profile]
     canvas.polygon(view.side(sill), shade(paint, 72))
-    canvas.line(view.side(((60, body.belt - 36), (960, body.belt - 30))), view.unit * 9,
-                mix(paint, WHITE, 22))
+    canvas.line(
+        view.side(((60, body.belt - 36), (960, body.belt - 30))),
+        view.unit * 9,
+        mix(paint, WHITE, 22),
+    )
     for part in look.livery:
         part(canvas, view)
     for window in body.windows:
@@ -125,10 +130,14 @@ def _draw_side(canvas: Canvas, view: View, look: Look) -> None:
         sheen = ((ax + 14, ay + 6), (bx + 10, by - 6), (bx + 44, by - 6), (ax + 50, ay + 6))
         canvas.polygon(view.side(sheen), mix(look.glass, WHITE, 26))
     for door in body.doors:
-        canvas.line(view.side(((door, 125), (door, body.belt - 4))), view.unit * 5,
-                    shade(paint, 60))
-        canvas.line(view.side(((door + 150, body.belt - 42), (door + 185, body.belt - 42))),
-                    view.unit * 8, shade(paint, 50))
+        canvas.line(
+            view.side(((door, 125), (door, body.belt - 4))), view.unit * 5, shade(paint, 60)
+        )
+        canvas.line(
+            view.side(((door + 150, body.belt - 42), (door + 185, body.belt - 42))),
+            view.unit * 8,
+            shade(paint, 50),
+        )
     _draw_side_lamps(canvas, view, look)
     for x in body.wheels:
         _draw_wheel(canvas, view, x, look.rim)
@@ -167,7 +176,7 @@ def _draw_mirrors(canvas: Canvas, view: View, look: Look) -> None:
 
 
 def _draw_bumper(canvas: Canvas, view: View, look: Look) -> None:
-    canvas.polygon(view.face(box(-98, -2, 98, 4)), shade(look.paint, 55))
+    canvas.polygon(view.face(((-92, -17), (92, -17), (98, 4), (-98, 4))), shade(look.paint, 38))
     canvas.line(view.face(((-96, 20), (96, 20))), view.unit * 5, shade(look.paint, 78))
     canvas.line(view.face(((-97, 59), (97, 59))), view.unit * 6, shade(look.paint, 66))
 

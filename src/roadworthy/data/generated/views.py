@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from roadworthy.data.generated.bodies import Body
@@ -66,7 +66,7 @@ class View:
     @property
     def shows_side(self) -> bool:
         """Whether the side is seen well enough to be worth drawing."""
-        return self.length > self.depth * 0.12
+        return self.length > self.depth * 0.02
 
     def bounds(self) -> tuple[float, float, float, float]:
         """Return the smallest box around the vehicle, wheels included: left, top, right, bottom."""
@@ -82,12 +82,21 @@ def side_view(body: Body, x: float, ground: float, width: float, facing: int) ->
     return View(body, start, ground, width, 0.0, width * body.top / 1000, 0.0, facing)
 
 
-def face_view(
-    body: Body, x: float, ground: float, width: float, facing: int, share: float
-) -> View:
+def window_view(body: Body, x: float, ground: float, width: float, facing: int) -> View:
+    """Return a side drawn a little too high or low, to be about 2.5 times as wide as high."""
+    plain = side_view(body, x, ground, width, facing)
+    return replace(plain, height=width / (2.5 + (400 - body.top) / 400))
+
+
+def front_slope(body: Body, share: float) -> float:
+    """Return the height of a body for a face of width 1 that takes that share of the picture."""
+    return (body.slope - 0.06 * (1 - share)) * (0.4 + 0.6 * body.top / 400)
+
+
+def face_view(body: Body, x: float, ground: float, width: float, facing: int, share: float) -> View:
     """Return a view of the front that takes that share of the width; the side takes the rest."""
     depth = width * share
-    height = depth * (0.84 - 0.10 * (1 - share)) * (body.top / 400)
+    height = depth * front_slope(body, share)
     start = x + depth if facing > 0 else x + width - depth
     rise = height * min(0.12, 0.30 * (1 - share))
     return View(body, start, ground, width - depth, depth, height - rise, rise, facing)
@@ -100,15 +109,24 @@ def choose_view(
     width, height = area
     facing = rng.choice((1, -1))
     size = width * rng.uniform(*fill)
-    share = 1.0
-    if kind == "quarter":
-        share = rng.uniform(0.55, 0.74)
+    share = rng.uniform(0.50, 0.68) if kind == "quarter" else rng.uniform(0.90, 0.96)
     if kind == "side":
-        size = min(size, height * 0.8 * 1000 / body.top)
+        size = min(size, height * 0.76 * 1000 / body.top)
     else:
-        size = min(size, height * 0.92 / (share * 0.84 * body.top / 400))
+        size = min(size, height * 0.80 / (share * front_slope(body, share)))
     x = (width - size) * rng.uniform(0.2, 0.8)
-    ground = height * rng.uniform(0.86, 0.97)
+    ground = height * rng.uniform(0.88, 0.95)
     if kind == "side":
         return side_view(body, x, ground - height * rng.uniform(0, 0.1), size, facing)
     return face_view(body, x, ground, size, facing, share)
+
+
+def close_view(rng: Random, body: Body, area: tuple[float, float]) -> View:
+    """Return a view of the front that fills the picture; the roof may be cut off."""
+    width, height = area
+    share = rng.choice((rng.uniform(0.74, 0.82), rng.uniform(0.90, 0.96)))
+    size = min(width * rng.uniform(0.90, 0.98), height * 1.3)
+    x = (width - size) * rng.uniform(0.3, 0.7)
+    view = face_view(body, x, 0.0, size, rng.choice((1, -1)), share)
+    middle = sum(y for _, y in view.face([(0, 30)]))
+    return replace(view, ground=height * rng.uniform(0.60, 0.66) - middle)

@@ -26,7 +26,7 @@ class Light:
 
 _DAY = Light((255, 255, 255), (92, 146), False)
 _DUSK = Light((214, 176, 168), (78, 116), True)
-_NIGHT = Light((84, 92, 128), (52, 82), True)
+_NIGHT = Light((120, 126, 160), (52, 82), True)
 
 
 def choose_light(rng: Random) -> Light:
@@ -36,20 +36,21 @@ def choose_light(rng: Random) -> Light:
 
 def _rain(rng: Random, canvas: Canvas) -> None:
     canvas.rectangle(0, 0, canvas.width, canvas.height, (120, 126, 134), 50)
-    for _ in range(60):
+    for _ in range(45):
         x, y = rng.randrange(canvas.width), rng.randrange(canvas.height)
         canvas.line([(x, y), (x - 5, y + canvas.height // 12)], 1, (220, 224, 230), 130)
 
 
 def _fog(rng: Random, canvas: Canvas) -> None:
-    canvas.rectangle(0, 0, canvas.width, canvas.height, (206, 208, 210), rng.randint(50, 120))
+    canvas.rectangle(0, 0, canvas.width, canvas.height, (206, 208, 210), rng.randint(30, 85))
 
 
 def _snow(rng: Random, canvas: Canvas) -> None:
     canvas.rectangle(0, canvas.height * 0.7, canvas.width, canvas.height, WHITE, 70)
-    for _ in range(70):
+    for _ in range(36):
         place = (rng.randrange(canvas.width), rng.randrange(canvas.height))
-        canvas.oval(place, *([rng.randint(2, 4)] * 2), WHITE, 220)
+        radius = rng.randint(2, 4)
+        canvas.oval(place, radius, radius, WHITE, 220)
 
 
 def _clear(rng: Random, canvas: Canvas) -> None:
@@ -57,7 +58,14 @@ def _clear(rng: Random, canvas: Canvas) -> None:
 
 
 _WEATHERS: tuple[Callable[[Random, Canvas], None], ...] = (
-    _clear, _clear, _clear, _clear, _clear, _rain, _fog, _snow,
+    _clear,
+    _clear,
+    _clear,
+    _clear,
+    _clear,
+    _rain,
+    _fog,
+    _snow,
 )
 
 
@@ -70,34 +78,41 @@ def apply_weather(rng: Random, canvas: Canvas, light: Light) -> None:
     canvas.shine()
 
 
-def photograph(
-    rng: Random, image: Image.Image, size: tuple[int, int], light: Light, *, faded: bool = False
-) -> Image.Image:
+@dataclass(frozen=True)
+class Shot:
+    """How one picture is taken: its size, its mean brightness, and the camera's aim in pixels."""
+
+    size: tuple[int, int]
+    brightness: int
+    aim: tuple[int, int] = (0, 0)
+    faded: bool = False
+
+
+def photograph(rng: Random, image: Image.Image, shot: Shot) -> Image.Image:
     """Return the picture a camera takes: reduced, exposed, and with grain.
 
     The camera sets exposure and white balance, as cameras do, so a picture's mean colour
     tells the time of day but never what is in the picture.
     """
-    dx, dy = (rng.randint(-MARGIN, MARGIN) for _ in range(2))
+    (width, height), (dx, dy) = shot.size, shot.aim
     left, top = (MARGIN + dx) * SUPERSAMPLE, (MARGIN + dy) * SUPERSAMPLE
-    frame = (left, top, left + size[0] * SUPERSAMPLE, top + size[1] * SUPERSAMPLE)
-    small = image.resize(size, Image.Resampling.BOX, box=frame)
-    if faded:
+    frame = (left, top, left + width * SUPERSAMPLE, top + height * SUPERSAMPLE)
+    small = image.resize(shot.size, Image.Resampling.BOX, box=frame)
+    if shot.faded:
         small = Image.blend(small, small.convert("L").convert("RGB"), 0.55)
         small = small.point([40 + value * 175 // 255 for value in range(256)] * 3)
-    small = _expose(rng, small, light)
-    return _add_grain(rng, small, rng.randint(8, 14) if faded else rng.randint(2, 9))
+    small = _expose(rng, small, shot.brightness)
+    return _add_grain(rng, small, rng.randint(6, 11) if shot.faded else rng.randint(2, 7))
 
 
-def _expose(rng: Random, image: Image.Image, light: Light) -> Image.Image:
-    goal = rng.randint(*light.mean)
+def _expose(rng: Random, image: Image.Image, brightness: int) -> Image.Image:
     means = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert isinstance(means, tuple)
     grey = sum(means) / 3
     table: list[int] = []
     for mean in means:
         # Two thirds of a colour cast are corrected: a wholly grey world would look false.
-        wanted = (goal + rng.randint(-9, 9)) * (1 + (mean / max(1.0, grey) - 1) / 3)
+        wanted = (brightness + rng.randint(-9, 9)) * (1 + (mean / max(1.0, grey) - 1) / 3)
         gain = min(3.0, max(0.3, wanted / max(1, mean)))
         table += [min(255, int(value * gain)) for value in range(256)]
     return image.point(table)

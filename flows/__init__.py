@@ -1,0 +1,1 @@
+"""When and where the road is walked: Prefect. No machine learning in here."""

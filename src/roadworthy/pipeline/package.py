@@ -1,0 +1,122 @@
+"""`package`: the champions of the registry become a Bento, which holds all that serving them takes.
+
+Two names are made of content: the BentoML model (bundles and their versions) and the Bento (that
+model, the code that serves it, its settings). Packaging the same twice builds nothing.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from roadworthy.errors import BundleError
+from roadworthy.serving.store import content_version, home, import_champions, point_latest
+
+BENTO = "roadworthy-service"
+"""Not `roadworthy`: BentoML would first import that package, and then serve the installed code."""
+BENTOFILE = Path("bentofile.yaml")
+BUILD_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class PackageResult:
+    """What is ready to be served."""
+
+    tag: str
+    """Of the Bento, for `bentoml serve TAG`."""
+    model: str
+    """Tag of the BentoML model inside."""
+    versions: dict[str, int]
+    """By task, the champion's number in the registry."""
+    built: bool
+    """False: it was there already."""
+
+
+def package(tasks: Sequence[str]) -> PackageResult:
+    """Build the Bento of the champions of `tasks`; a task without a champion is left out.
+
+    A build that fails leaves the earlier Bento, and `roadworthy-service:latest` pointing to it.
+
+    Raises:
+        BundleError: no task has a champion, or BentoML cannot build.
+        TrackingError: the registry cannot be read.
+    """
+    from roadworthy.tracking import registry
+
+    champions = {task: version for task in tasks if (version := registry.champion(task))}
+    if not champions:
+        raise BundleError(
+            f"no champion among {', '.join(tasks) or 'no tasks'}: promote a model first"
+        )
+    return build({task: (registry.bundle_folder(v), v.number) for task, v in champions.items()})
+
+
+def build(bundles: Mapping[str, tuple[Path, int]]) -> PackageResult:
+    """Import bundles (by task: folder, version in the registry) and build the Bento around them.
+
+    Raises:
+        BundleError: a bundle is incomplete, or BentoML cannot build.
+    """
+    model = import_champions(bundles)
+    version = content_version([model, _sources()])
+    target = home() / "bentos" / BENTO / version
+    built = not (target / "bento.yaml").is_file()
+    if built:
+        _build(version, target)
+    point_latest(target)
+    versions = {task: number for task, (_, number) in bundles.items()}
+    return PackageResult(f"{BENTO}:{version}", model, versions, built)
+
+
+def _build(version: str, target: Path) -> None:
+    """Build in a store of its own, then move: a Bento is whole or not there."""
+    with _staging() as staging:
+        command = [sys.executable, "-m", "bentoml", "build", "--version", version]
+        environment = {**os.environ, "BENTOML_HOME": str(staging)}
+        try:
+            subprocess.run(
+                command,
+                env=environment,
+                check=True,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=BUILD_SECONDS,
+            )
+        except subprocess.CalledProcessError as failed:
+            last = "\n".join(failed.stdout.strip().splitlines()[-8:])
+            raise BundleError(f"`bentoml build` failed:\n{last}") from None
+        except subprocess.TimeoutExpired:
+            raise BundleError(f"`bentoml build` took over {BUILD_SECONDS} s") from None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        (staging / "bentos" / BENTO / version).replace(target)
+
+
+@contextmanager
+def _staging() -> Iterator[Path]:
+    """A BentoML home beside the real one, with the same models."""
+    (home() / "models").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=home()) as name:
+        (Path(name) / "models").symlink_to((home() / "models").resolve())
+        yield Path(name)
+
+
+def _sources() -> dict[str, str]:
+    """SHA-256 of every file that goes into the Bento."""
+    try:
+        settings = yaml.safe_load(BENTOFILE.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(
+            f"{BENTOFILE} cannot be read ({error.strerror}): run this in the project's folder"
+        ) from None
+    paths = [BENTOFILE, *(path for pattern in settings["include"] for path in Path().glob(pattern))]
+    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(paths)}

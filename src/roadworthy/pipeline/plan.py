@@ -1,0 +1,26 @@
+"""plan: check `params.yaml` and write every task's resolved settings, on which all stages depend.
+
+DVC tracks the sections of these files, so that a stage runs again when a setting that reaches it
+changed, wherever it was set, and an unknown key stops the road before any work.
+"""
+
+import yaml
+
+from roadworthy import params
+from roadworthy.layout import PLAN, replacing
+
+
+def run() -> None:
+    """Write `artifacts/plan/TASK.yaml` for each task.
+
+    Raises:
+        ParamsError: `params.yaml` is wrong; nothing was written.
+    """
+    checked = params.load()
+    plans = {name: checked.task(name).as_dict() for name in checked.tasks}
+    with replacing(PLAN) as folder:
+        for name, plan in plans.items():
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
+        shared = {"seed": checked.seed, **checked.model_dump(mode="json")["pretrain"]}
+        shared |= {"backbone": checked.backbone.model_dump(mode="json")}
+        (folder / "pretrain.yaml").write_text(yaml.safe_dump(shared), encoding="utf-8")

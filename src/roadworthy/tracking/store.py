@@ -1,0 +1,179 @@
+"""Where MLflow keeps runs and models: opened once, safely, or refused within seconds.
+
+`MLFLOW_TRACKING_URI` decides. Without a server it is a SQLite file in `mlruns/` of the project,
+with the artifacts beside it; with one it is the server's address, and the server keeps them.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+from sqlalchemy.exc import SQLAlchemyError
+
+from roadworthy.environment import state
+from roadworthy.errors import TrackingError
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+UI = "http://127.0.0.1:5000"
+"""Where `make ui` shows a store that has no server of its own."""
+# MLflow's own defaults wait for minutes before they report that a server is gone.
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    # A progress bar for every copied folder, also where nobody watches.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+CHATTY = ("mlflow.system_metrics", "mlflow.store.db.utils")
+# What a failed request says somewhere in its long message, and what to tell people.
+TROUBLE = {
+    "Connection refused": "connection refused",
+    "Name or service not known": "no such host",
+    "CERTIFICATE_VERIFY_FAILED": "the server's certificate is not trusted",
+    "Max retries exceeded": "the server does not answer",
+    "timed out": "the server does not answer in time",
+}
+PROBE_SECONDS = 3
+SCHEMA_SECONDS = 120
+# The address of the store that this process has opened.
+_opened: set[str] = set()
+
+
+def connect() -> str:
+    """Open the store that `MLFLOW_TRACKING_URI` names and make it MLflow's own; gives its address.
+
+    A new SQLite file gets its folder and its schema here, by one process at a time.
+
+    Raises:
+        TrackingError: the server does not answer, or the file cannot be opened.
+    """
+    uri = os.environ.get(VARIABLE) or state(Path())[VARIABLE]
+    if uri in _opened and mlflow.get_tracking_uri() == uri:
+        return uri
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if uri.startswith(("http://", "https://")):
+        _probe(uri)
+    elif uri.startswith("sqlite:"):
+        _prepare(uri)
+    mlflow.set_tracking_uri(uri)
+    _opened.add(uri)
+    return uri
+
+
+def client() -> MlflowClient:
+    """A client of the store in use, opened where needed."""
+    return MlflowClient(tracking_uri=connect())
+
+
+def experiment(task: str) -> str:
+    """The id of the experiment called `task`, made where it is missing."""
+    uri = connect()
+    with asking(f"the experiment {task!r} cannot be used"):
+        mlflow_client = MlflowClient(tracking_uri=uri)
+        found = mlflow_client.get_experiment_by_name(task)
+        if found is None:
+            try:
+                return str(mlflow_client.create_experiment(task, _artifacts(uri, task)))
+            except MlflowException:  # another process was faster, or the name is refused
+                found = mlflow_client.get_experiment_by_name(task)
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise TrackingError(
+                f"the experiment {task!r} was deleted in MLflow: "
+                f"`mlflow experiments restore -x {found.experiment_id}` brings it back"
+            )
+        return str(found.experiment_id)
+
+
+def find_experiment(name: str) -> str | None:
+    """The id of an experiment; None where there is none. Makes nothing."""
+    mlflow_client = client()
+    with asking(f"the experiment {name!r} cannot be read"):
+        found = mlflow_client.get_experiment_by_name(name)
+    return None if found is None or found.lifecycle_stage != "active" else str(found.experiment_id)
+
+
+def ui_url(task: str) -> str:
+    """The page that lists the runs of `task`; without a server, the one that `make ui` starts."""
+    uri = connect()
+    base = uri.rstrip("/") if uri.startswith("http") else UI
+    # Without the query a fresh browser opens MLflow's view for language models.
+    return f"{base}/#/experiments/{experiment(task)}/runs?workflowType=machine_learning"
+
+
+@contextmanager
+def asking(problem: str) -> Iterator[None]:
+    """Turn whatever MLflow raises inside the block into a `TrackingError` of one line."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise TrackingError(f"{problem}: {_reason(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """The gist of an exception, at most 300 characters."""
+    text = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]} ..."
+
+
+def _probe(uri: str) -> None:
+    """Ask the server for its health once, in the way MLflow itself asks (proxies, TLS, log-in)."""
+    try:
+        http_request(  # type: ignore[no-untyped-call]
+            get_default_host_creds(uri),  # type: ignore[no-untyped-call]
+            "/health",
+            "GET",
+            max_retries=0,
+            timeout=PROBE_SECONDS,
+            raise_on_status=False,
+        )
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"the tracking server at {uri} does not answer ({_reason(error)}): "
+            f"start it with `make ui`, or unset {VARIABLE}"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong: a few words for trouble on the network, else the first line."""
+    text = str(error)
+    return next((words for sign, words in TROUBLE.items() if sign in text), one_line(error))
+
+
+def _prepare(uri: str) -> None:
+    """Make folder and schema of a SQLite store; two processes at once would break each other."""
+    path = _file(uri)
+    if path is None:
+        return
+    with asking(f"the tracking store {path} cannot be opened"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=SCHEMA_SECONDS):
+            MlflowClient(tracking_uri=uri).search_experiments(ViewType.ALL, max_results=1)
+            MlflowClient(tracking_uri=uri).search_registered_models(max_results=1)
+
+
+def _artifacts(uri: str, name: str) -> str | None:
+    """Where the artifacts of a new experiment go; None leaves it to the server."""
+    path = _file(uri)
+    return None if path is None else (path.parent / "artifacts" / name).as_uri()
+
+
+def _file(uri: str) -> Path | None:
+    """The file of a SQLite address, absolute; None of any other address."""
+    name = uri.split("?", 1)[0].removeprefix("sqlite:///")
+    if not uri.startswith("sqlite:///") or name in ("", ":memory:"):
+        return None
+    return Path(name).resolve()

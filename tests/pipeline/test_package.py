@@ -1,0 +1,111 @@
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from roadworthy.errors import BundleError
+from roadworthy.pipeline import package as module
+from roadworthy.pipeline.package import build, package
+from support import tiny_bundle
+
+pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "bentoml"))
+    monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "True")
+    return tmp_path / "bentoml"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle(tmp_path_factory.mktemp("bundles") / "car")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of BentoML's build: a Bento of one file."""
+
+    def write(version: str, target: Path) -> None:
+        target.mkdir(parents=True)
+        (target / "bento.yaml").write_text(version)
+
+    monkeypatch.setattr(module, "_build", write)
+
+
+def registry(monkeypatch: pytest.MonkeyPatch, champions: dict[str, tuple[Path, int]]) -> None:
+    fake = SimpleNamespace(
+        champion=lambda task: (
+            SimpleNamespace(task=task, number=champions[task][1]) if task in champions else None
+        ),
+        bundle_folder=lambda version: champions[version.task][0],
+    )
+    monkeypatch.setattr("roadworthy.tracking.registry", fake, raising=False)
+    monkeypatch.setitem(sys.modules, "roadworthy.tracking.registry", fake)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("home", "quick")
+def test_tasks_without_a_champion_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, bundle: Path
+) -> None:
+    """One task that was never promoted does not keep the others off the road."""
+    registry(monkeypatch, {"car": (bundle, 3)})
+    result = package(["car", "brand"])
+    assert result.versions == {"car": 3}
+    assert result.built
+    assert not package(["car", "brand"]).built
+
+
+@pytest.mark.usefixtures("home")
+def test_no_champion_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty service is not packaged."""
+    registry(monkeypatch, {})
+    with pytest.raises(BundleError, match="no champion among car, brand: promote"):
+        package(["car", "brand"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_latest_follows_a_rollback(home: Path, bundle: Path) -> None:
+    """When an earlier champion is back, its Bento is what `latest` means again."""
+    latest = home / "bentos" / module.BENTO / "latest"
+    old = build({"car": (bundle, 3)})
+    new = build({"car": (bundle, 4)})
+    assert f"{module.BENTO}:{latest.read_text()}" == new.tag != old.tag
+    assert not build({"car": (bundle, 3)}).built
+    assert f"{module.BENTO}:{latest.read_text()}" == old.tag
+
+
+def test_a_failing_build_leaves_the_earlier_bento(
+    home: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    """Fail closed: the message has BentoML's words, nothing half made is left, latest stays."""
+    monkeypatch.chdir(_project(home.parent / "project", "pass"))
+    kept = build({"car": (bundle, 3)})
+    monkeypatch.undo()
+    monkeypatch.setenv("BENTOML_HOME", str(home))
+    monkeypatch.chdir(_project(home.parent / "project", "raise ValueError('broken on purpose')"))
+    with pytest.raises(BundleError, match="broken on purpose"):
+        build({"car": (bundle, 4)})
+    bentos = home / "bentos" / module.BENTO
+    assert f"{module.BENTO}:{(bentos / 'latest').read_text()}" == kept.tag
+    assert [path.name for path in bentos.iterdir() if path.is_dir()] == [kept.tag.split(":")[1]]
+    assert not list(home.glob(".build-*"))
+
+
+def _project(folder: Path, code: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "bentofile.yaml").write_text("service: broken:Service\ninclude: [broken.py]\n")
+    (folder / "broken.py").write_text(code)
+    return folder
+
+
+@pytest.mark.usefixtures("home")
+def test_another_folder_is_named(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started in the wrong folder, it says so."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=r"bentofile\.yaml cannot be read"):
+        build({"car": (bundle, 3)})
