@@ -16,7 +16,10 @@ def tiny_bundle(
     bias: float = 0.0,
     **changes: Any,
 ) -> Path:
-    """A real bundle around a small random network on 20 x 20 images; `bias` is added to the last logit."""
+    """A real bundle around a small random network on 20 x 20 images.
+
+    `bias` is added to the last logit.
+    """
     import torch
 
     from roadworthy.bundle.format import BundleSpec
@@ -37,8 +40,7 @@ def tiny_bundle(
         "metrics": {"accuracy": 0.9},
     }
     spec = BundleSpec.model_validate({**values, **changes})
-    torch.manual_seed(seed)
-    network = build(spec.backbone, spec.head, 1 if binary else len(labels), spec.input)
+    network = build(spec.backbone, spec.head, 1 if binary else len(labels), spec.input, seed)
     with torch.no_grad():
         network.head[-1].bias[-1] += bias  # type: ignore[index, union-attr, operator]
     folder.mkdir(parents=True, exist_ok=True)

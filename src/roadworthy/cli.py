@@ -1,15 +1,19 @@
 """The command line: thin. Whatever costs more than 0.2 s to import is imported inside its verb."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from roadworthy import __version__, environment
 from roadworthy.errors import RoadworthyError
 from roadworthy.layout import PLAN, STAGES
+
+if TYPE_CHECKING:
+    from roadworthy.params import TaskPlan
 
 
 class _Group(typer.core.TyperGroup):
@@ -27,7 +31,7 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="The road from car images to a model in service."
+    help="The road from car images to a model in service.",
 )
 
 TaskOption = Annotated[str, typer.Option("--task", help="A task of params.yaml.")]
@@ -37,6 +41,7 @@ TaskOption = Annotated[str, typer.Option("--task", help="A task of params.yaml."
 def main(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
+    """Set the switches of other people's tools before any of them is imported."""
     environment.apply()
     if version:
         typer.echo(__version__)
@@ -44,10 +49,7 @@ def main(
 
 def _per_task(stage: str) -> None:
     def verb(task: TaskOption) -> None:
-        from roadworthy.params import load_plan
-
-        plan = load_plan(PLAN / f"{task}.yaml")
-        import_module(f"roadworthy.pipeline.{stage}").run(plan)
+        import_module(f"roadworthy.pipeline.{stage}").run(_plan(task))
 
     verb.__doc__ = f"Run the stage `{stage}` for one task, as `dvc repro {stage}@TASK` does."
     app.command(stage, rich_help_panel="Stages")(verb)
@@ -66,6 +68,18 @@ for _stage in STAGES:
 
 
 @app.command(rich_help_panel="Data")
+def setup(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Make what is in data/ the new version.")
+    ] = False,
+) -> None:
+    """Make this checkout ready: the images that data.dvc records, and a page for `dvc plots`."""
+    from roadworthy.pipeline.setup import run
+
+    run(accept)
+
+
+@app.command(rich_help_panel="Data")
 def generate(
     folder: Annotated[Path, typer.Argument(help="Where to draw; must not hold anything.")],
     seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.")] = 7,
@@ -78,3 +92,111 @@ def generate(
     with bar("generate") as progress:
         summary = draw(folder, seed=seed, scale=scale, progress=progress)
     typer.echo(str(summary))
+
+
+@app.command(rich_help_panel="Data")
+def add(
+    images: Annotated[Path, typer.Argument(help="A folder with your images.")],
+    task: TaskOption,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the task's present images aside first.")
+    ] = False,
+) -> None:
+    """Copy images of your own into a task, as a new version of the data."""
+    from roadworthy.pipeline.add import run
+
+    run(images, task, replace)
+
+
+@app.command(rich_help_panel="Models")
+def promote(
+    task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
+) -> None:
+    """Judge the exported models, and make champion what has earned it."""
+    from roadworthy.pipeline.promote import promote as judge
+
+    for name in _names(task):
+        decision = judge(_plan(name))
+        typer.echo(f"{name}: {decision.decision}: {decision.reason}")
+
+
+@app.command(rich_help_panel="Models")
+def history(
+    task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
+) -> None:
+    """Who decided what about which model, oldest first."""
+    from roadworthy.pipeline.summary import history as show
+
+    show(task or None)
+
+
+@app.command(rich_help_panel="Models")
+def summary() -> None:
+    """The champions, their figures, the last decisions, and where to look."""
+    from roadworthy.pipeline.summary import run
+
+    run(list(_names("")))
+
+
+@app.command(rich_help_panel="Models")
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    task: TaskOption,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Ask the champion of a task about images."""
+    from roadworthy.pipeline.predict import run
+
+    run(images, task, as_json)
+
+
+@app.command(rich_help_panel="Service")
+def package() -> None:
+    """Build the Bento that serves the champions."""
+    from roadworthy.pipeline.package import package as build
+
+    result = build(list(_names("")))
+    typer.echo(f"{'built' if result.built else 'already built'}: {result.tag} {result.versions}")
+
+
+@app.command(rich_help_panel="Service")
+def serve(
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 3000,
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines ask.")] = "127.0.0.1",
+) -> None:
+    """Serve the packaged champions over HTTP."""
+    from roadworthy.pipeline.package import BENTO
+
+    _become("bentoml", "serve", f"{BENTO}:latest", "--host", host, "--port", str(port))
+
+
+@app.command(rich_help_panel="Models")
+def ui(
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 5000,
+) -> None:
+    """Open MLflow's pages on the runs and the registry."""
+    from roadworthy.tracking import store
+
+    uri = store.connect()
+    for name in _names(""):
+        typer.echo(f"{name}: {store.ui_url(name)}")
+    where = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+    _become("mlflow", "server", "--backend-store-uri", uri, *where)
+
+
+def _plan(task: str) -> "TaskPlan":
+    from roadworthy.params import load_plan
+
+    return load_plan(PLAN / f"{task}.yaml")
+
+
+def _names(task: str) -> list[str]:
+    from roadworthy.params import load
+
+    return [load().task(task).name] if task else list(load().tasks)
+
+
+def _become(*command: str) -> NoReturn:
+    """Go on as another program of this environment, so that signals reach it."""
+    program = Path(sys.executable).with_name(command[0])
+    os.execv(program, [str(program), *command[1:]])

@@ -13,7 +13,8 @@ INTERVAL = 10.0
 class Report(Protocol):
     """Called with how much is done, of how much, and what else to show."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it."""
 
 
 @contextmanager

@@ -91,6 +91,7 @@ def run(project: Path, prefect_home: Path, *arguments: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
 def test_the_whole_road_in_order(project: Path, prefect_home: Path) -> None:
     """Every stage, then the gate, then one Bento with all tasks; people get a table."""
     done = run(project, prefect_home, "--tasks", "car", "brand")
@@ -104,6 +105,7 @@ def test_the_whole_road_in_order(project: Path, prefect_home: Path) -> None:
     assert "promoted" in done.stdout and "packaged: roadworthy-service:abc" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_failing_stage_ends_the_walk_before_the_gate(project: Path, prefect_home: Path) -> None:
     """Bad data: exit code 1, DVC's words, one try, and the champions stay what they were."""
     (project / "broken").write_text("validate car")
@@ -111,7 +113,8 @@ def test_a_failing_stage_ends_the_walk_before_the_gate(project: Path, prefect_ho
     assert done.returncode == 1
     assert "ERROR: validate failed" in done.stderr
     assert "too many conflicting labels" in done.stderr.rsplit("ERROR: validate failed", 1)[1]
-    assert done.stderr.count("RAN validate car") == 1
+    tries = [line for line in done.stderr.splitlines() if line.endswith("- RAN validate car")]
+    assert len(tries) == 1
     assert "RAN split" not in done.stderr
     assert "PROMOTE" not in done.stdout and "PACKAGE" not in done.stdout
 

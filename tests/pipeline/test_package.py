@@ -1,3 +1,4 @@
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,23 @@ def test_a_failing_build_leaves_the_earlier_bento(
     assert f"{module.BENTO}:{(bentos / 'latest').read_text()}" == kept.tag
     assert [path.name for path in bentos.iterdir() if path.is_dir()] == [kept.tag.split(":")[1]]
     assert not list(home.glob(".build-*"))
+
+
+def test_a_bento_that_would_not_start_is_not_built(
+    home: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was forgotten in `include` is found here and not by the first caller."""
+    root = Path(__file__).parents[2]
+    settings = (root / "bentofile.yaml").read_text()
+    forgotten = "  - src/roadworthy/bundle/predictor.py\n"
+    assert forgotten in settings
+    (tmp_path / "bentofile.yaml").write_text(settings.replace(forgotten, ""))
+    (tmp_path / "requirements-serve.txt").write_text("numpy\n")
+    shutil.copytree(root / "src", tmp_path / "src")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=r"No module named 'roadworthy\.bundle\.predictor'"):
+        build({"car": (bundle, 3)})
+    assert not (home / "bentos" / module.BENTO).exists()
 
 
 def _project(folder: Path, code: str) -> Path:

@@ -127,7 +127,10 @@ def test_bad_requests_are_refused(client: TestClient, png: Maker) -> None:
             client.post("/predict", data={"file": "text"}),
             client.post("/predict"),
         ],
-        400: [client.post("/predict", content=b"--y\r\n\r\n", headers=form)],
+        400: [
+            client.post("/predict", content=b"--y\r\n\r\n", headers=form),
+            client.post("/predict", content=b"x", headers={"content-type": "multipart/form-data"}),
+        ],
         404: [ask(client, png(), "nothing"), client.get("/nothing")],
         405: [client.get("/predict")],
         413: [client.post("/predict", files=many)],

@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mlflow
@@ -55,6 +57,26 @@ def test_a_dead_server_is_reported_in_seconds(monkeypatch: pytest.MonkeyPatch) -
         f"the tracking server at {uri} does not answer (connection refused): "
         "start it with `make ui`, or unset MLFLOW_TRACKING_URI"
     )
+
+
+def test_a_proxy_without_its_server_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects against believing a gateway that answers for a server which is down."""
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as gateway:
+        threading.Thread(target=gateway.serve_forever).start()
+        monkeypatch.setenv(store.VARIABLE, f"http://127.0.0.1:{gateway.server_port}")
+        try:
+            with pytest.raises(TrackingError, match=r"does not answer \(status 503\)"):
+                store.connect()
+        finally:
+            gateway.shutdown()
 
 
 def test_a_path_that_cannot_be_a_store_is_one_clear_error(

@@ -11,8 +11,9 @@ from roadworthy.params import Label
 def read_label(path: PurePath, rule: Label, root: PurePath) -> str | None:
     """The label of the image at `path`, by the first way in `rule.source` that gives one.
 
-    Folder: the name of the folder around the image, if that is below the task's `root`. File name: a known class (or make of car) or
-    alias as whole words, longest first, so that "Land Rover" is not "Rover".
+    Folder: the name of the folder around the image, if that is below the task's `root`. File name:
+    a known class (or make of car) or alias as whole words, longest first, so that "Land Rover" is
+    not "Rover".
     """
     for way in rule.source:
         if way == "filename":

@@ -18,12 +18,21 @@ from pathlib import Path
 import yaml
 
 from roadworthy.errors import BundleError
-from roadworthy.serving.store import content_version, home, import_champions, point_latest
+from roadworthy.serving.store import MODEL, content_version, home, import_champions, point_latest
 
 BENTO = "roadworthy-service"
 """Not `roadworthy`: BentoML would first import that package, and then serve the installed code."""
 BENTOFILE = Path("bentofile.yaml")
 BUILD_SECONDS = 300
+START = """
+import sys
+from pathlib import Path
+from roadworthy.serving.app import create_app
+from roadworthy.serving.champions import load_champions
+store = Path(sys.argv[1])
+create_app(load_champions(store / (store / "latest").read_text()))
+"""
+"""What the service does when it starts."""
 
 
 @dataclass(frozen=True)
@@ -77,28 +86,34 @@ def build(bundles: Mapping[str, tuple[Path, int]]) -> PackageResult:
 
 
 def _build(version: str, target: Path) -> None:
-    """Build in a store of its own, then move: a Bento is whole or not there."""
+    """Build in a store of its own, try it, then move: a Bento is whole and starts, or is not."""
     with _staging() as staging:
-        command = [sys.executable, "-m", "bentoml", "build", "--version", version]
-        environment = {**os.environ, "BENTOML_HOME": str(staging)}
-        try:
-            subprocess.run(
-                command,
-                env=environment,
-                check=True,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=BUILD_SECONDS,
-            )
-        except subprocess.CalledProcessError as failed:
-            last = "\n".join(failed.stdout.strip().splitlines()[-8:])
-            raise BundleError(f"`bentoml build` failed:\n{last}") from None
-        except subprocess.TimeoutExpired:
-            raise BundleError(f"`bentoml build` took over {BUILD_SECONDS} s") from None
+        built = staging / "bentos" / BENTO / version
+        _run(["-m", "bentoml", "build", "--version", version], Path(), staging)
+        # Python looks in its working folder first, so this is the Bento's code, not the installed.
+        _run(["-c", START, str((staging / "models" / MODEL).resolve())], built / "src", staging)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
-        (staging / "bentos" / BENTO / version).replace(target)
+        built.replace(target)
+
+
+def _run(arguments: list[str], folder: Path, store: Path) -> None:
+    try:
+        subprocess.run(
+            [sys.executable, "-B", *arguments],
+            cwd=folder,
+            env={**os.environ, "BENTOML_HOME": str(store)},
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=BUILD_SECONDS,
+        )
+    except subprocess.CalledProcessError as failed:
+        last = "\n".join(failed.stdout.strip().splitlines()[-8:])
+        raise BundleError(f"the Bento cannot be built:\n{last}") from None
+    except subprocess.TimeoutExpired:
+        raise BundleError(f"building the Bento took over {BUILD_SECONDS} s") from None
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def _against_champion(settings: Promote, found: Comparison) -> tuple[Verdict, st
         f"accuracy {found.challenger:.4f} against {found.champion:.4f} on {found.rows} images, "
         f"difference {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f})"
     )
-    if found.difference >= settings.margin:
+    if found.wins > found.losses and found.difference > settings.margin:
         return "promoted", f"Better: {numbers}."
     word = "A tie" if found.wins == found.losses else "Not better"
     return "refused", f"{word} by more than {settings.margin:g}: {numbers}."

@@ -132,7 +132,7 @@ def one_line(error: BaseException) -> str:
 def _probe(uri: str) -> None:
     """Ask the server for its health once, in the way MLflow itself asks (proxies, TLS, log-in)."""
     try:
-        http_request(  # type: ignore[no-untyped-call]
+        answer = http_request(  # type: ignore[no-untyped-call]
             get_default_host_creds(uri),  # type: ignore[no-untyped-call]
             "/health",
             "GET",
@@ -141,10 +141,16 @@ def _probe(uri: str) -> None:
             raise_on_status=False,
         )
     except (MlflowException, OSError) as error:
-        raise TrackingError(
-            f"the tracking server at {uri} does not answer ({_reason(error)}): "
-            f"start it with `make ui`, or unset {VARIABLE}"
-        ) from error
+        raise _silent(uri, _reason(error)) from error
+    if answer.status_code >= 500:  # a proxy speaks for a server that is down
+        raise _silent(uri, f"status {answer.status_code}")
+
+
+def _silent(uri: str, reason: str) -> TrackingError:
+    return TrackingError(
+        f"the tracking server at {uri} does not answer ({reason}): "
+        f"start it with `make ui`, or unset {VARIABLE}"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -79,7 +79,7 @@ POLICE: tuple[Kind, ...] = (
         _POLICE_BODIES,
         _painted(_WHITE_CAR),
         _always(lower_half(BLACK), bonnet(BLACK)),
-        _bar((_RED, _RED), (_RED, BLUE)),
+        _MIXED_BAR,
     ),
     Kind(
         "battenberg",
@@ -141,16 +141,16 @@ def _load(rng: Random) -> tuple[Part, ...]:
 
 
 def _medic(rng: Random) -> tuple[Part, ...]:
-    band = rng.choice((checks(_GREEN, _YELLOW), stripe(_ORANGE, 20, 60), stripe(_RED, 20, 55)))
+    band = rng.choice((stripe(_ORANGE, 30, 80), stripe(_ORANGE, 20, 60), stripe(_RED, 20, 55)))
     return band, cross(rng.choice((_RED, _GREEN, WHITE))), bonnet(rng.choice((_ORANGE, _YELLOW)))
 
 
 LOOK_ALIKES: tuple[Kind, ...] = (
-    Kind("private", 4, _SALOONS, service_colour, _always(), _always()),
-    Kind("coloured", 2, _SALOONS, car_colour, _always(), _always()),
+    Kind("private", 6, _SALOONS, service_colour, _always(), _always()),
+    Kind("coloured", 3, _SALOONS, car_colour, _always(), _always()),
     Kind("loaded", 4, _SALOONS, service_colour, _always(), _load),
-    Kind("two-tone", 3, _SALOONS, service_colour, _two_tone, _always()),
-    Kind("courier", 3, _POLICE_BODIES, _painted(_WHITE_CAR, _SILVER), _courier, _always()),
+    Kind("two-tone", 2, _SALOONS, service_colour, _two_tone, _always()),
+    Kind("courier", 2, _POLICE_BODIES, _painted(_WHITE_CAR, _SILVER), _courier, _always()),
     Kind(
         "yellow taxi",
         1,
@@ -170,7 +170,7 @@ LOOK_ALIKES: tuple[Kind, ...] = (
     Kind("driving school", 1, _SALOONS, service_colour, _courier, _always(sign(_RED, WHITE))),
     Kind(
         "ambulance",
-        3,
+        2,
         VANS,
         _painted(_WHITE_CAR, _WHITE_CAR),
         _medic,

@@ -25,8 +25,8 @@ class Light:
 
 
 _DAY = Light((255, 255, 255), (92, 146), False)
-_DUSK = Light((214, 176, 168), (78, 116), True)
-_NIGHT = Light((120, 126, 160), (52, 82), True)
+_DUSK = Light((214, 176, 168), (84, 120), True)
+_NIGHT = Light((120, 126, 160), (66, 94), True)
 
 
 def choose_light(rng: Random) -> Light:
@@ -111,8 +111,8 @@ def _expose(rng: Random, image: Image.Image, brightness: int) -> Image.Image:
     grey = sum(means) / 3
     table: list[int] = []
     for mean in means:
-        # Two thirds of a colour cast are corrected: a wholly grey world would look false.
-        wanted = (brightness + rng.randint(-9, 9)) * (1 + (mean / max(1.0, grey) - 1) / 3)
+        # Half of a colour cast is corrected: a wholly grey world would look false.
+        wanted = (brightness + rng.randint(-6, 6)) * (1 + (mean / max(1.0, grey) - 1) / 2)
         gain = min(3.0, max(0.3, wanted / max(1, mean)))
         table += [min(255, int(value * gain)) for value in range(256)]
     return image.point(table)

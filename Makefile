@@ -1,0 +1,76 @@
+# Roadworthy. `make` alone prints this help.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/installed
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help run install data road promote package summary ui serve retrain test test-all lint format lock clean
+
+help: ## print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: install data road promote package summary ## the whole road: images, training, promotion, Bento
+
+install: $(STAMP) ## make .venv and install the locked requirements
+
+# The stamp is written last, so that an interrupted install is done again.
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> installing the locked requirements into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@uv pip sync --compile-bytecode requirements.lock
+	@uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+data: install ## bring data/ to the version in data.dvc (draws the embedded images)
+	@echo "==> images"
+	@roadworthy setup
+
+road: install ## dvc repro: every stage whose code, settings or inputs changed
+	@echo "==> the road, stage by stage"
+	@dvc repro
+
+promote: install ## judge the exported models; the gate decides
+	@echo "==> promotion"
+	@roadworthy promote
+
+package: install ## build the Bento of the champions
+	@echo "==> package"
+	@roadworthy package
+
+summary: install ## champions, figures, decisions, and where to look
+	@roadworthy summary
+
+ui: install ## open MLflow on http://127.0.0.1:5000
+	@roadworthy ui
+
+serve: install ## serve the champions on http://127.0.0.1:3000
+	@roadworthy serve
+
+retrain: install ## walk the road as a Prefect flow, without a server
+	@python -m flows.retrain
+
+test: install ## run the tests
+	@python -m pytest -m "not slow"
+
+test-all: install ## run the tests and the long journeys
+	@python -m pytest
+
+lint: install ## ruff and mypy
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+format: install ## let ruff put the code in order
+	@ruff check --fix .
+	@ruff format .
+
+lock: install ## resolve requirements.lock again from pyproject.toml
+	@uv pip compile pyproject.toml --all-extras --universal --generate-hashes \
+		--no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean: ## delete results, caches and registry; keeps .venv and the images
+	@rm -rf artifacts checkpoints mlruns .bentoml .prefect .cache .dvc/cache .dvc/tmp

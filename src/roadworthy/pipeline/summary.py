@@ -1,0 +1,57 @@
+"""The table at the end of the road, and the promotion history."""
+
+from rich.console import Console
+from rich.table import Table
+
+from roadworthy.layout import folder
+from roadworthy.tracking import history as record
+from roadworthy.tracking import registry
+
+NEXT = (
+    ("make ui", "compare the runs in MLflow"),
+    ("make serve", "ask the champions over HTTP, on http://127.0.0.1:3000"),
+    ("make retrain", "walk the road again as a Prefect flow"),
+)
+
+
+def run(tasks: list[str]) -> None:
+    """Print one row per task: champion, test accuracy with its interval, last decision, report."""
+    table = Table(title="Roadworthy", title_style="bold")
+    for heading in ("task", "champion", "test accuracy", "95 % interval", "decision", "report"):
+        table.add_column(heading, no_wrap=heading != "decision")
+    decisions = {line.task: line for line in record.read()}
+    for task in tasks:
+        champion = registry.champion(task)
+        figures = champion.metrics if champion else {}
+        last = decisions.get(task)
+        table.add_row(
+            task,
+            champion.name if champion else "none",
+            f"{figures['accuracy']:.3f}" if champion else "",
+            f"{figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}" if champion else "",
+            f"{last.decision}: {last.reason}" if last else "",
+            str(folder(task, "evaluate") / "report.html"),
+        )
+    console = Console()
+    console.print(table)
+    console.print("Next:")
+    for command, words in NEXT:
+        console.print(f"  [bold]{command:<14}[/bold] {words}")
+
+
+def history(task: str | None) -> None:
+    """Print the promotion history, oldest first."""
+    table = Table(title="Promotions")
+    for heading in ("when (UTC)", "who", "task", "decision", "from", "to", "reason"):
+        table.add_column(heading)
+    for line in record.read(task):
+        table.add_row(
+            line.when[:19].replace("T", " "),
+            line.who,
+            line.task,
+            line.decision,
+            str(line.from_version or ""),
+            str(line.to_version or ""),
+            line.reason,
+        )
+    Console().print(table)
