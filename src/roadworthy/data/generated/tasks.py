@@ -23,7 +23,7 @@ _RIMS: tuple[Colour, ...] = ((176, 178, 182), (130, 132, 138), (70, 72, 76), (20
 _PLATES: tuple[Colour, ...] = (WHITE, WHITE, (226, 204, 70))
 # How often a vehicle is seen from where.
 _SERVICE_VIEWS = ("side",) * 7 + ("quarter",) * 4 + ("front",)
-_CAR_VIEWS = ("side",) * 5 + ("quarter",) * 3 + ("front", "rear", "rear quarter")
+_CAR_VIEWS = ("side",) * 6 + ("quarter",) * 4 + ("front", "rear", "rear quarter")
 # Buses and lorries from the front alone are too near to cars to be told apart at this size.
 _BUS_VIEWS = ("side",) * 11 + ("quarter",)
 MAKE_BY_NAME: dict[str, Make] = {make.name: make for make in MAKES}
@@ -101,7 +101,7 @@ def paint_car(label: str) -> Painter:
         draw_street(rng, canvas)
         if label == "car":
             _draw_any(rng, canvas, light, CARS)
-        elif rng.random() < 0.22:
+        elif rng.random() < 0.12:
             _draw_any(rng, canvas, light, LARGE)
         else:
             draw_thing(rng, canvas, (0.74, 0.96))

@@ -124,9 +124,9 @@ def choose_view(
 def close_view(rng: Random, body: Body, area: tuple[float, float]) -> View:
     """Return a view of the front that fills the picture; the roof may be cut off."""
     width, height = area
-    share = rng.choice((rng.uniform(0.74, 0.82), rng.uniform(0.90, 0.96)))
-    size = min(width * rng.uniform(0.90, 0.98), height * 1.3)
+    share = rng.choice((rng.uniform(0.78, 0.84), rng.uniform(0.91, 0.95)))
+    size = min(width * rng.uniform(0.94, 0.99), height * 1.3)
     x = (width - size) * rng.uniform(0.3, 0.7)
     view = face_view(body, x, 0.0, size, rng.choice((1, -1)), share)
     middle = sum(y for _, y in view.face([(0, 30)]))
-    return replace(view, ground=height * rng.uniform(0.60, 0.66) - middle)
+    return replace(view, ground=height * rng.uniform(0.61, 0.65) - middle)

@@ -86,6 +86,7 @@ class Shot:
     brightness: int
     aim: tuple[int, int] = (0, 0)
     faded: bool = False
+    grain: tuple[int, int] = (2, 7)
 
 
 def photograph(rng: Random, image: Image.Image, shot: Shot) -> Image.Image:
@@ -99,10 +100,10 @@ def photograph(rng: Random, image: Image.Image, shot: Shot) -> Image.Image:
     frame = (left, top, left + width * SUPERSAMPLE, top + height * SUPERSAMPLE)
     small = image.resize(shot.size, Image.Resampling.BOX, box=frame)
     if shot.faded:
-        small = Image.blend(small, small.convert("L").convert("RGB"), 0.55)
+        small = Image.blend(small, small.convert("L").convert("RGB"), 0.5)
         small = small.point([40 + value * 175 // 255 for value in range(256)] * 3)
     small = _expose(rng, small, shot.brightness)
-    return _add_grain(rng, small, rng.randint(6, 11) if shot.faded else rng.randint(2, 7))
+    return _add_grain(rng, small, rng.randint(4, 8) if shot.faded else rng.randint(*shot.grain))
 
 
 def _expose(rng: Random, image: Image.Image, brightness: int) -> Image.Image:
