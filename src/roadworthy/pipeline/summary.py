@@ -1,5 +1,6 @@
 """The table at the end of the road, and the promotion history."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -16,27 +17,30 @@ NEXT = (
 
 def run(tasks: list[str]) -> None:
     """Print one row per task: champion, test accuracy with its interval, last decision, report."""
-    table = Table(title="Roadworthy", title_style="bold")
-    for heading in ("task", "champion", "test accuracy", "95 % interval", "decision", "report"):
-        table.add_column(heading, no_wrap=heading != "decision")
+    table = Table(title="Roadworthy", title_style="bold", box=box.SIMPLE, pad_edge=False)
+    for heading in ("task", "champion", "test accuracy (95 %)", "decision", "where to look"):
+        table.add_column(heading)
     decisions = {line.task: line for line in record.read()}
     for task in tasks:
         champion = registry.champion(task)
-        figures = champion.metrics if champion else {}
         last = decisions.get(task)
         table.add_row(
             task,
             champion.name if champion else "none",
-            f"{figures['accuracy']:.3f}" if champion else "",
-            f"{figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}" if champion else "",
-            f"{last.decision}: {last.reason}" if last else "",
-            str(folder(task, "evaluate") / "report.html"),
+            _accuracy(champion.metrics) if champion else "",
+            last.decision if last else "",
+            str(folder(task, "evaluate")),
         )
     console = Console()
     console.print(table)
     console.print("Next:")
     for command, words in NEXT:
         console.print(f"  [bold]{command:<14}[/bold] {words}")
+
+
+def _accuracy(figures: dict[str, float]) -> str:
+    ends = f"{figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}"
+    return f"{figures['accuracy']:.3f} ({ends})"
 
 
 def history(task: str | None) -> None:
