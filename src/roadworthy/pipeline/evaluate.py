@@ -53,8 +53,10 @@ def run(plan: TaskPlan) -> None:
         predictions.to_parquet(out / PREDICTIONS, index=False)
         predictions[["label", "predicted"]].to_csv(out / "confusion.csv", index=False)
         parts.to_csv(out / "slices.csv", index=False)
+        (out / "pictures").mkdir()
         for name, (picture, _) in pictures.items():
-            (out / f"{name.lower().replace(' ', '_')}.png").write_bytes(report.png(picture))
+            file = out / "pictures" / f"{name.lower().replace(' ', '_')}.png"
+            file.write_bytes(report.png(picture))
         page = _page(plan, figures, baseline, parts, rows, fitted, pictures)
         (out / "report.html").write_text(page, encoding="utf-8")
         _log(plan, trained, figures, baseline, out)

@@ -94,6 +94,14 @@ class Canvas:
         """Fill a rectangle."""
         self.polygon(box(x0, y0, x1, y1), fill, alpha)
 
+    def soften(self) -> None:
+        """Put what is drawn so far out of focus and into the haze, as a lens does with the distance."""
+        width, height = self.image.size
+        far = self.image.resize((width // 7, height // 7), Image.Resampling.BOX)
+        haze = far.resize((1, 1), Image.Resampling.BOX).resize(far.size)
+        far = Image.blend(far, haze, 0.35)
+        self.image.paste(far.resize(self.image.size, Image.Resampling.BILINEAR))
+
     def add_light(self, centre: Point, radius: float, colour: Colour) -> None:
         """Remember a light; it is drawn by `shine`, after the night has fallen."""
         self.lights.append((centre, radius, colour))

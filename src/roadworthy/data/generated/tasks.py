@@ -22,8 +22,8 @@ _GLASS: tuple[Colour, ...] = ((44, 56, 70), (70, 86, 98), (30, 36, 44), (92, 108
 _RIMS: tuple[Colour, ...] = ((176, 178, 182), (130, 132, 138), (70, 72, 76), (206, 208, 210))
 _PLATES: tuple[Colour, ...] = (WHITE, WHITE, (226, 204, 70))
 # How often a vehicle is seen from where.
-_SERVICE_VIEWS = ("side",) * 7 + ("quarter",) * 4 + ("front",)
-_CAR_VIEWS = ("side",) * 6 + ("quarter",) * 4 + ("front", "rear", "rear quarter")
+_SERVICE_VIEWS = ("side",) * 9 + ("quarter",) * 4 + ("front",)
+_CAR_VIEWS = ("side",) * 9 + ("quarter",) * 5 + ("front", "rear", "rear quarter")
 # Buses and lorries from the front alone are too near to cars to be told apart at this size.
 _BUS_VIEWS = ("side",) * 11 + ("quarter",)
 MAKE_BY_NAME: dict[str, Make] = {make.name: make for make in MAKES}
@@ -69,6 +69,7 @@ def paint_police(label: str) -> Painter:
 
     def paint(rng: Random, canvas: Canvas, light: Light) -> None:
         draw_street(rng, canvas)
+        canvas.soften()
         kind = choose_kind(rng, kinds)
         view_kind = rng.choice(_SERVICE_VIEWS)
         view = choose_view(
@@ -76,7 +77,7 @@ def paint_police(label: str) -> Painter:
             view_kind,
             rng.choice(kind.bodies),
             (canvas.width, canvas.height * 0.94),
-            (0.80, 0.96),
+            (0.88, 0.98),
         )
         face = make_face(rng, rng.choice(MAKES), lit=light.lamps)
         look = Look(
@@ -99,12 +100,13 @@ def paint_car(label: str) -> Painter:
 
     def paint(rng: Random, canvas: Canvas, light: Light) -> None:
         draw_street(rng, canvas)
+        canvas.soften()
         if label == "car":
             _draw_any(rng, canvas, light, CARS)
         elif rng.random() < 0.12:
             _draw_any(rng, canvas, light, LARGE)
         else:
-            draw_thing(rng, canvas, (0.74, 0.96))
+            draw_thing(rng, canvas, (0.86, 0.98))
         apply_weather(rng, canvas, light)
 
     return paint
@@ -117,7 +119,7 @@ def _draw_any(rng: Random, canvas: Canvas, light: Light, bodies: tuple[Body, ...
     behind = view_kind.startswith("rear")
     shown = {"rear": "front", "rear quarter": "quarter"}.get(view_kind, view_kind)
     area = (canvas.width, canvas.height)
-    view = choose_view(rng, shown, body.mirrored if behind else body, area, (0.74, 0.96))
+    view = choose_view(rng, shown, body.mirrored if behind else body, area, (0.86, 0.98))
     face = (
         _tail(rng, lit=light.lamps)
         if behind
@@ -140,6 +142,7 @@ def paint_brand(label: str) -> Painter:
 
     def paint(rng: Random, canvas: Canvas, light: Light) -> None:
         draw_street(rng, canvas)
+        canvas.soften()
         view = close_view(rng, rng.choice(CARS), (canvas.width, canvas.height))
         face = make_face(rng, make, lit=light.lamps)
         draw_vehicle(canvas, view, private_look(rng, light, car_colour(rng), face))

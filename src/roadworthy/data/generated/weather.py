@@ -24,14 +24,14 @@ class Light:
     lamps: bool
 
 
-_DAY = Light((255, 255, 255), (92, 146), False)
+_DAY = Light((255, 255, 255), (104, 146), False)
 _DUSK = Light((214, 176, 168), (84, 120), True)
 _NIGHT = Light((120, 126, 160), (66, 94), True)
 
 
 def choose_light(rng: Random) -> Light:
     """Return a time of day, day being the most frequent."""
-    return rng.choice((_DAY, _DAY, _DAY, _DAY, _DUSK, _NIGHT))
+    return rng.choice((_DAY,) * 8 + (_DUSK, _NIGHT))
 
 
 def _rain(rng: Random, canvas: Canvas) -> None:
@@ -42,7 +42,7 @@ def _rain(rng: Random, canvas: Canvas) -> None:
 
 
 def _fog(rng: Random, canvas: Canvas) -> None:
-    canvas.rectangle(0, 0, canvas.width, canvas.height, (206, 208, 210), rng.randint(30, 85))
+    canvas.rectangle(0, 0, canvas.width, canvas.height, (206, 208, 210), rng.randint(30, 70))
 
 
 def _snow(rng: Random, canvas: Canvas) -> None:
@@ -58,11 +58,7 @@ def _clear(rng: Random, canvas: Canvas) -> None:
 
 
 _WEATHERS: tuple[Callable[[Random, Canvas], None], ...] = (
-    _clear,
-    _clear,
-    _clear,
-    _clear,
-    _clear,
+    *(_clear,) * 12,
     _rain,
     _fog,
     _snow,
@@ -86,7 +82,7 @@ class Shot:
     brightness: int
     aim: tuple[int, int] = (0, 0)
     faded: bool = False
-    grain: tuple[int, int] = (2, 7)
+    grain: tuple[int, int] = (0, 2)
 
 
 def photograph(rng: Random, image: Image.Image, shot: Shot) -> Image.Image:
@@ -100,10 +96,10 @@ def photograph(rng: Random, image: Image.Image, shot: Shot) -> Image.Image:
     frame = (left, top, left + width * SUPERSAMPLE, top + height * SUPERSAMPLE)
     small = image.resize(shot.size, Image.Resampling.BOX, box=frame)
     if shot.faded:
-        small = Image.blend(small, small.convert("L").convert("RGB"), 0.5)
-        small = small.point([40 + value * 175 // 255 for value in range(256)] * 3)
+        small = Image.blend(small, small.convert("L").convert("RGB"), 0.4)
+        small = small.point([28 + value * 205 // 255 for value in range(256)] * 3)
     small = _expose(rng, small, shot.brightness)
-    return _add_grain(rng, small, rng.randint(4, 8) if shot.faded else rng.randint(*shot.grain))
+    return _add_grain(rng, small, rng.randint(2, 4) if shot.faded else rng.randint(*shot.grain))
 
 
 def _expose(rng: Random, image: Image.Image, brightness: int) -> Image.Image:
