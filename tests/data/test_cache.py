@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support import write_images
 
 from roadworthy.data import cache
 from roadworthy.data.images import open_image
 from roadworthy.data.transforms import cache_size, centre, fit, normalise
 from roadworthy.errors import StaleError
 from roadworthy.params import Input
+from support import write_images
 
 
 def table(paths: list[Path]) -> pd.DataFrame:

@@ -91,7 +91,9 @@ def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=400), st.integers(0, 700), st.sampled_from(["JPEG", "PNG", "GIF", "WEBP"]))
+@given(
+    st.binary(max_size=400), st.integers(0, 700), st.sampled_from(["JPEG", "PNG", "GIF", "WEBP"])
+)
 def test_no_bytes_crash_the_decoder(noise: bytes, place: int, kind: str) -> None:
     """A damaged file is refused with a DataError or read; nothing else comes out."""
     data = encoded(PLAIN, kind)

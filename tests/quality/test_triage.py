@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from support import write_images
 
 from roadworthy import params
 from roadworthy.data import manifest
 from roadworthy.params import TaskPlan
 from roadworthy.quality import suite, triage
+from support import write_images
 
 SETTINGS = """
 tasks:
@@ -62,7 +62,9 @@ def test_every_fault_is_named_and_nothing_is_deleted(plan: TaskPlan, project: Pa
     assert reasons["stolen.png"] == reasons["0002.png"] == "an exact copy has another label"
     assert "no label" in reasons["0.png"]
     assert len(clean) + len(aside) == len(list((project / "data").rglob("*.*")))
-    pair = clean[clean["path"].str.contains("0004.png|recoded") & clean["path"].str.contains("/car/c")]
+    pair = clean[
+        clean["path"].str.contains("0004.png|recoded") & clean["path"].str.contains("/car/c")
+    ]
     assert pair["cluster"].nunique() == 1
     assert clean["cluster"].notna().sum() == 2
 

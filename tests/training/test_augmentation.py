@@ -11,9 +11,7 @@ from roadworthy.data import transforms
 from roadworthy.params import Augment, Input
 from roadworthy.training.augmentation import Normalise, RandomChanges
 
-OFF = Augment(
-    flip=0, rotate=0, scale=(1, 1), translate=0, brightness=0, contrast=0, saturation=0
-)
+OFF = Augment(flip=0, rotate=0, scale=(1, 1), translate=0, brightness=0, contrast=0, saturation=0)
 SPEC = Input(height=32, width=48, margin=1.25)
 
 
@@ -50,7 +48,9 @@ def test_a_mirrored_image_is_mirrored() -> None:
 def test_rotation_and_scale_agree_with_torchvision(angle: float, scale: float) -> None:
     """The batched grid computes what torchvision's affine does image by image."""
     batch = pictures(1)
-    changes = RandomChanges(SPEC, OFF.model_copy(update={"rotate": abs(angle), "scale": (scale, scale)}))
+    changes = RandomChanges(
+        SPEC, OFF.model_copy(update={"rotate": abs(angle), "scale": (scale, scale)})
+    )
     drawn = 1.0 if angle > 0 else 0.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "rand", lambda *size, **_: torch.full(size, drawn))
@@ -73,10 +73,12 @@ def test_every_image_has_a_draw_of_its_own() -> None:
     assert len({tuple(image.flatten()[:50].tolist()) for image in seen}) == 16
 
 
-@pytest.mark.parametrize("extra", [{"trivial": True}, {"erase": 1.0}, {"trivial": True, "erase": 0.5}])
+@pytest.mark.parametrize(
+    "extra", [{"trivial": True}, {"erase": 1.0}, {"trivial": True, "erase": 0.5}]
+)
 def test_all_settings_keep_shape_and_range(extra: dict[str, object]) -> None:
     """Whatever is drawn, the network gets its size and values from 0 to 1."""
     torch.manual_seed(0)
     seen = RandomChanges(SPEC, Augment().model_copy(update=extra)).views(pictures(8))
     assert seen.shape == (8, 3, 32, 48)
-    assert 0 <= float(seen.min()) and float(seen.max()) <= 1
+    assert float(seen.min()) >= 0 and float(seen.max()) <= 1
