@@ -2,6 +2,7 @@
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from roadworthy.layout import folder
@@ -17,9 +18,9 @@ NEXT = (
 
 def run(tasks: list[str]) -> None:
     """Print one row per task: champion, test accuracy with its interval, last decision, report."""
-    table = Table(title="Roadworthy", title_style="bold", box=box.SIMPLE, pad_edge=False)
-    for heading in ("task", "champion", "test accuracy (95 %)", "decision", "where to look"):
-        table.add_column(heading)
+    table = Table(title="Roadworthy", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("task", "champion", "test accuracy", "decision", "where to look"):
+        table.add_column(heading, no_wrap=True)
     decisions = {line.task: line for line in record.read()}
     for task in tasks:
         champion = registry.champion(task)
@@ -27,7 +28,7 @@ def run(tasks: list[str]) -> None:
         table.add_row(
             task,
             champion.name if champion else "none",
-            _accuracy(champion.metrics) if champion else "",
+            escape(_accuracy(champion.metrics)) if champion else "",
             last.decision if last else "",
             str(folder(task, "evaluate")),
         )
@@ -39,8 +40,9 @@ def run(tasks: list[str]) -> None:
 
 
 def _accuracy(figures: dict[str, float]) -> str:
-    ends = f"{figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}"
-    return f"{figures['accuracy']:.3f} ({ends})"
+    """The figure with its 95 % interval, as `0.953 [0.921 0.975]`."""
+    ends = f"{figures['accuracy_low']:.3f} {figures['accuracy_high']:.3f}"
+    return f"{figures['accuracy']:.3f} [{ends}]"
 
 
 def history(task: str | None) -> None:

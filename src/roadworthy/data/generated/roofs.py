@@ -43,9 +43,9 @@ def light_bar(first: Colour, second: Colour, *, lit: bool) -> Part:
                 if view.shows_face
                 else (x + _BAR // 2 * index, x + _BAR // 2 * (index + 1))
             )
-            _block(canvas, view, part, (8, 54), z, bright)
+            _block(canvas, view, part, (8, 76), z, bright)
             if lit:
-                middle = view.at(sum(part) / 2, view.body.top + 30, sum(z) / 2)
+                middle = view.at(sum(part) / 2, view.body.top + 42, sum(z) / 2)
                 canvas.add_light(middle, view.unit * 34, colour)
 
     return draw

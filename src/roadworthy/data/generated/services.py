@@ -125,13 +125,13 @@ POLICE: tuple[Kind, ...] = (
 
 
 def _courier(rng: Random) -> tuple[Part, ...]:
-    colour = rng.choice((BLUE, _RED, _GREEN, _ORANGE))
+    colour = rng.choice((_RED, _GREEN, _ORANGE))
     band = stripe(colour, rng.randint(15, 40), rng.randint(50, 80))
-    return (band, word(WHITE)) if rng.random() < 0.6 else (band,)
+    return (band, word(WHITE)) if rng.random() < 0.4 else (band,)
 
 
 def _two_tone(rng: Random) -> tuple[Part, ...]:
-    colour = rng.choice((WHITE, _DARK, _NAVY, _GREEN))
+    colour = rng.choice((_SILVER, _DARK, _GREEN))
     return (rng.choice((doors, lower_half))(colour),)
 
 

@@ -76,7 +76,7 @@ def paint_police(label: str) -> Painter:
             rng,
             view_kind,
             rng.choice(kind.bodies),
-            (canvas.width, canvas.height * 0.94),
+            (canvas.width, canvas.height * 0.90),
             (0.88, 0.98),
         )
         face = make_face(rng, rng.choice(MAKES), lit=light.lamps)
@@ -103,7 +103,7 @@ def paint_car(label: str) -> Painter:
         canvas.soften()
         if label == "car":
             _draw_any(rng, canvas, light, CARS)
-        elif rng.random() < 0.12:
+        elif rng.random() < 0.08:
             _draw_any(rng, canvas, light, LARGE)
         else:
             draw_thing(rng, canvas, (0.86, 0.98))
