@@ -61,7 +61,7 @@ def test_what_is_frozen_does_not_change(part: str) -> None:
     freeze_before(network, part)
     before = {k: v.clone() for k, v in network.state_dict().items()}
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
-    network(torch.randn(4, 3, 64, 64)).sum().backward()
+    network(torch.randn(4, 3, 64, 64)).square().sum().backward()
     optimizer.step()
     children = [name for name, _ in network.backbone.named_children()]
     first = (
@@ -74,7 +74,7 @@ def test_what_is_frozen_does_not_change(part: str) -> None:
             assert torch.equal(value, before[name]), name
     assert not torch.equal(network.state_dict()["head.0.weight"], before["head.0.weight"])
     if part == "layer4":
-        name = "backbone.layer4.0.conv1.weight"
+        name = "backbone.layer4.0.downsample.0.weight"
         assert not torch.equal(network.state_dict()[name], before[name])
 
 

@@ -21,8 +21,8 @@ validate: {min_per_class: 5, max_unreadable: 0.2, max_conflicts: 0.2, max_unlabe
 
 @pytest.fixture
 def plan(project: Path) -> TaskPlan:
-    write_images(project / "data/car/car", 12, seed=1)
-    write_images(project / "data/car/not_car", 12, seed=2)
+    write_images(project / "data/car/car", 12, (96, 72), seed=1)
+    write_images(project / "data/car/not_car", 12, (96, 72), seed=2)
     return params.parse(SETTINGS).task("car")
 
 

@@ -57,11 +57,12 @@ def test_rotation_and_scale_agree_with_torchvision(angle: float, scale: float) -
         ours = changes.views(batch)
     float_image = batch.permute(0, 3, 1, 2).float() / 255
     turned = reference.affine(
-        float_image, angle, [0, 0], scale, [0.0, 0.0], InterpolationMode.BILINEAR
+        float_image, -angle, [0, 0], scale, [0.0, 0.0], InterpolationMode.BILINEAR
     )
     top, left = (turned.shape[2] - 32) // 2, (turned.shape[3] - 48) // 2
     theirs = turned[:, :, top : top + 32, left : left + 48]
-    # Corners may lie outside the picture, where the two fill differently.
+    # The angle turns the other way; draws are symmetric. Corners may lie outside the picture, where
+    # the two fill differently.
     assert (ours - theirs)[:, :, 10:22, 16:32].abs().max() < 0.03
 
 

@@ -60,6 +60,11 @@ def run(plan: TaskPlan) -> None:
         page = _page(plan, figures, baseline, parts, rows, fitted, pictures)
         (out / "report.html").write_text(page, encoding="utf-8")
         _log(plan, trained, figures, baseline, out)
+    test = figures["test"]["accuracy"]
+    print(
+        f"evaluate {plan.name}: test accuracy {test.value:.3f} ({test.low:.3f} to {test.high:.3f}), "
+        f"{baseline:.3f} from size and colour alone"
+    )
 
 
 def logits(trained: Trained, split: str) -> np.ndarray:

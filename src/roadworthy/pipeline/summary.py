@@ -1,6 +1,5 @@
 """The table at the end of the road, and the promotion history."""
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,7 +17,9 @@ NEXT = (
 
 def run(tasks: list[str]) -> None:
     """Print one row per task: champion, test accuracy with its interval, last decision, report."""
-    table = Table(title="Roadworthy", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title="Roadworthy", title_style="bold", box=None, padding=(0, 1, 0, 0), header_style="dim"
+    )
     for heading in ("task", "champion", "test accuracy", "decision", "where to look"):
         table.add_column(heading, no_wrap=True)
     decisions = {line.task: line for line in record.read()}
