@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
+import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
@@ -49,6 +50,17 @@ class History(L.Callback):
         images = len(trainer.train_dataloader.dataset)
         speed = images / max(time.monotonic() - self._started, 1e-9)
         self.report(epoch, {**row, "speed/images_per_second": speed})
+
+
+class EpochSeed(L.Callback):
+    """Draws of an epoch depend on the seed and the epoch alone, so that a resumed one repeats them."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: L.Trainer, _: L.LightningModule) -> None:
+        """Begin the epoch's own sequence."""
+        torch.manual_seed(self.seed * 10_000 + trainer.current_epoch)
 
 
 class Images(L.Callback):

@@ -1,6 +1,6 @@
 """Batches from the cache: uint8 straight from the memory map, changed and normalised on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -52,7 +52,16 @@ def train_batches(cache: Cache, batch_size: int, seed: int) -> DataLoader[Batch]
     """Shuffled batches of the train split, of nearly equal size."""
     places = cache.places("train")
     sampler = Shuffled(len(places), batch_size, seed)
-    return DataLoader(Rows(cache, places), batch_size=None, sampler=sampler)
+    return loader(Rows(cache, places), sampler)
+
+
+def loader(rows: Dataset[Batch], sampler: Iterable[list[int]]) -> DataLoader[Batch]:
+    """Whole batches at a time.
+
+    The generator is the loader's own: it draws a number for each iterator, and would take that from
+    the sequence by which images are augmented, at other places when a training is resumed.
+    """
+    return DataLoader(rows, batch_size=None, sampler=sampler, generator=torch.Generator())
 
 
 def ordered_batches(cache: Cache, split: str, batch_size: int = 64) -> DataLoader[Batch]:
@@ -62,7 +71,7 @@ def ordered_batches(cache: Cache, split: str, batch_size: int = 64) -> DataLoade
         part.tolist()
         for part in np.array_split(np.arange(len(places)), _ceil(len(places), batch_size))
     ]
-    return DataLoader(Rows(cache, places), batch_size=None, sampler=parts)
+    return loader(Rows(cache, places), parts)
 
 
 def _ceil(count: int, size: int) -> int:

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from roadworthy.progress import bar
-from roadworthy.training.callbacks import EpochReport, History, Images
+from roadworthy.training.callbacks import EpochReport, EpochSeed, History, Images
 from roadworthy.training.machine import precision, set_threads
 
 LAST = "last.ckpt"
@@ -55,12 +55,14 @@ def fit(
     """
     set_threads(schedule.threads)
     mode = "max" if schedule.monitor.endswith("accuracy") else "min"
-    keep = partial(ModelCheckpoint, folder, enable_version_counter=False)
+    keep = partial(
+        ModelCheckpoint, folder, enable_version_counter=False, save_on_train_epoch_end=True
+    )
     best = keep("best", schedule.monitor, mode=mode, save_weights_only=True)
     last = keep("last")
     best_file = folder / "best.ckpt"
     history = History(folder / "history.csv", report)
-    callbacks: list[Callback] = [history, best, last]
+    callbacks: list[Callback] = [EpochSeed(schedule.seed), history, best, last]
     if schedule.patience:
         callbacks.append(EarlyStopping(schedule.monitor, patience=schedule.patience, mode=mode))
     with bar(schedule.title) as progress, _quiet():

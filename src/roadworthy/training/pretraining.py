@@ -17,7 +17,7 @@ from roadworthy.data.cache import Cache
 from roadworthy.models.build import Network
 from roadworthy.params import Augment, Pretrain
 from roadworthy.training.augmentation import Normalise, RandomChanges
-from roadworthy.training.data import Batch, Shuffled
+from roadworthy.training.data import Batch, Shuffled, loader
 
 
 class Joint(Dataset[Batch]):
@@ -109,4 +109,4 @@ class JointClassifier(L.LightningModule):
 def batches(caches: list[Cache], split: str, batch_size: int, seed: int) -> DataLoader[Batch]:
     """Shuffled batches in which the tasks are mixed."""
     rows = Joint(caches, split)
-    return DataLoader(rows, batch_size=None, sampler=Shuffled(len(rows), batch_size, seed))
+    return loader(rows, Shuffled(len(rows), batch_size, seed))

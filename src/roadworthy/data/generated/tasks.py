@@ -76,7 +76,7 @@ def paint_police(label: str) -> Painter:
             rng,
             view_kind,
             rng.choice(kind.bodies),
-            (canvas.width, canvas.height * 0.90),
+            (canvas.width, canvas.height * 0.84),
             (0.88, 0.98),
         )
         face = make_face(rng, rng.choice(MAKES), lit=light.lamps)
