@@ -1,11 +1,16 @@
 """What tests share: small bundles, drawn images, free ports."""
 
 import socket
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+# Runs a command in a project's folder: `run("dvc", "repro", ok=False, SOME_VARIABLE="x")`.
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def tiny_bundle(

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import Run
-from support import free_port
+from support import Run, free_port
 
 TASKS = ("police", "car", "brand", "detector")
 Walk = tuple[Path, Run]

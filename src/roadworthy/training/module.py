@@ -94,7 +94,7 @@ class Classifier(L.LightningModule):
             return optimizer
         if s.schedule == "plateau":
             mode: Any = "min" if s.monitor == "val/loss" else "max"
-            plateau = lr_scheduler.ReduceLROnPlateau(optimizer, mode, factor=0.3, patience=1)
+            plateau = lr_scheduler.ReduceLROnPlateau(optimizer, mode, factor=0.2, patience=0)
             watched = {"scheduler": plateau, "monitor": s.monitor}
             return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": watched})
         stepped = {"scheduler": self._stepped(optimizer), "interval": "step"}

@@ -146,11 +146,11 @@ def _medic(rng: Random) -> tuple[Part, ...]:
 
 
 LOOK_ALIKES: tuple[Kind, ...] = (
-    Kind("private", 6, _SALOONS, service_colour, _always(), _always()),
+    Kind("private", 9, _SALOONS, service_colour, _always(), _always()),
     Kind("coloured", 3, _SALOONS, car_colour, _always(), _always()),
     Kind("loaded", 4, _SALOONS, service_colour, _always(), _load),
-    Kind("two-tone", 2, _SALOONS, service_colour, _two_tone, _always()),
-    Kind("courier", 2, _POLICE_BODIES, _painted(_WHITE_CAR, _SILVER), _courier, _always()),
+    Kind("two-tone", 1, _SALOONS, service_colour, _two_tone, _always()),
+    Kind("courier", 1, _POLICE_BODIES, _painted(_WHITE_CAR, _SILVER), _courier, _always()),
     Kind(
         "yellow taxi",
         1,

@@ -22,7 +22,7 @@ _GLASS: tuple[Colour, ...] = ((44, 56, 70), (70, 86, 98), (30, 36, 44), (92, 108
 _RIMS: tuple[Colour, ...] = ((176, 178, 182), (130, 132, 138), (70, 72, 76), (206, 208, 210))
 _PLATES: tuple[Colour, ...] = (WHITE, WHITE, (226, 204, 70))
 # How often a vehicle is seen from where.
-_SERVICE_VIEWS = ("side",) * 9 + ("quarter",) * 4 + ("front",)
+_SERVICE_VIEWS = ("side",) * 10 + ("quarter",) * 4
 _CAR_VIEWS = ("side",) * 9 + ("quarter",) * 5 + ("front", "rear", "rear quarter")
 # Buses and lorries from the front alone are too near to cars to be told apart at this size.
 _BUS_VIEWS = ("side",) * 11 + ("quarter",)
@@ -103,7 +103,7 @@ def paint_car(label: str) -> Painter:
         canvas.soften()
         if label == "car":
             _draw_any(rng, canvas, light, CARS)
-        elif rng.random() < 0.08:
+        elif rng.random() < 0.04:
             _draw_any(rng, canvas, light, LARGE)
         else:
             draw_thing(rng, canvas, (0.86, 0.98))
