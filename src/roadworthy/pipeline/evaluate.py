@@ -198,6 +198,7 @@ def _log(
     out: Path,
 ) -> None:
     run = record.run_of(plan, trained)
-    values = _nested(figures, baseline)
+    # Of validation the run has the figures of every epoch; another one under the same name would lie.
+    values = {k: v for k, v in _nested(figures, baseline).items() if k != "val"}
     run.metrics({f"{split}/{name}": v for split in values for name, v in values[split].items()})
     run.artifact(out, "evaluate")
