@@ -111,11 +111,14 @@ def test_a_deleted_experiment_is_named_with_its_cure(project: Path) -> None:
 
 
 def test_the_page_of_a_task_opens_in_the_right_view(project: Path) -> None:
-    """Protects the link on the command line."""
+    """Protects the link on the command line, and the columns that make runs comparable."""
+    number = store.experiment("car")
     assert store.ui_url("car") == (
-        f"http://127.0.0.1:5000/#/experiments/{store.experiment('car')}"
-        "/runs?workflowType=machine_learning"
+        f"http://127.0.0.1:5000/#/experiments/{number}"
+        "/runs?workflowType=machine_learning&viewStateShareKey=roadworthy"
     )
+    tags = store.client().get_experiment(number).tags
+    assert "metrics.`test/accuracy`" in tags["mlflow.sharedViewState.roadworthy"]
 
 
 def test_the_store_follows_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
