@@ -83,7 +83,7 @@ def setup(
 def generate(
     folder: Annotated[Path, typer.Argument(help="Where to draw; must not hold anything.")],
     seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.")] = 7,
-    scale: Annotated[float, typer.Option(help="1.0 is about 4,000 images.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="1.0 is about 5,000 images.")] = 1.0,
 ) -> None:
     """Draw the embedded data set."""
     from roadworthy.data.generated import generate as draw
