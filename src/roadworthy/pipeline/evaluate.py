@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from roadworthy import page
 from roadworthy.data.transforms import centre
 from roadworthy.evaluation import calibration, gallery, metrics, plots, report, slices, thresholds
 from roadworthy.evaluation.metrics import Answers, Estimate
@@ -56,9 +57,9 @@ def run(plan: TaskPlan) -> None:
         (out / "pictures").mkdir()
         for name, (picture, _) in pictures.items():
             file = out / "pictures" / f"{name.lower().replace(' ', '_')}.png"
-            file.write_bytes(report.png(picture))
-        page = _page(plan, figures, baseline, parts, rows, fitted, pictures)
-        (out / "report.html").write_text(page, encoding="utf-8")
+            file.write_bytes(page.png(picture))
+        shown = _report(plan, figures, baseline, parts, rows, fitted, pictures)
+        (out / "report.html").write_text(shown, encoding="utf-8")
         _log(plan, trained, figures, baseline, out)
     test = figures["test"]["accuracy"]
     print(
@@ -161,7 +162,7 @@ def _nested(figures: dict[str, dict[str, Estimate]], baseline: float) -> dict[st
     return found
 
 
-def _page(
+def _report(
     plan: TaskPlan,
     figures: dict[str, dict[str, Estimate]],
     baseline: float,

@@ -9,196 +9,61 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from roadworthy.errors import ParamsError
+from roadworthy.params.sections import (
+    Audit,
+    Augment,
+    Backbone,
+    Card,
+    Evaluate,
+    Export,
+    Head,
+    Index,
+    Input,
+    Label,
+    Prepare,
+    Pretrain,
+    Promote,
+    Rate,
+    Section,
+    Split,
+    Train,
+    Validation,
+)
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
+__all__ = [
+    "SECTIONS",
+    "Audit",
+    "Augment",
+    "Backbone",
+    "Card",
+    "Evaluate",
+    "Export",
+    "Generate",
+    "Head",
+    "Index",
+    "Input",
+    "Label",
+    "Params",
+    "Prepare",
+    "Pretrain",
+    "Promote",
+    "Section",
+    "Split",
+    "Task",
+    "TaskPlan",
+    "Train",
+    "Validation",
+    "load",
+    "load_plan",
+    "parse",
+]
+
 # A task's name is a folder, a stage and a registered model.
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 S = TypeVar("S", bound="Section")
-
-
-class Section(BaseModel):
-    """A block of `params.yaml`: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Label(Section):
-    """How the label of an image is read, tried in the order of `from`."""
-
-    source: tuple[Literal["folder", "filename"], ...] = Field(("folder",), alias="from")
-    classes: tuple[str, ...] | None = None
-    """Closed list of labels; the last one is the positive class of a binary task. None: what is found."""
-    aliases: dict[str, str] = {}
-    """Other spellings, such as `vw: Volkswagen`."""
-
-
-class Input(Section):
-    """What the network sees."""
-
-    height: Positive = 64
-    width: Positive = 64
-    channels: Literal[1, 3] = 3
-    fit: Literal["stretch", "crop", "pad"] = "stretch"
-    """How another aspect is made to fit: squeezed, cut at the sides, or bordered."""
-    margin: Annotated[float, Field(ge=1, le=2)] = 1.125
-    """How much larger the cached image is than the input, so that random crops vary."""
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-
-
-class Backbone(Section):
-    """The part of the network that makes features."""
-
-    name: str = "resnet50"
-    weights: str | None = "pretrain"
-    """`pretrain` (made by that stage), a torchvision name such as IMAGENET1K_V2, a file, or null."""
-
-
-class Head(Section):
-    """The part of the network that makes logits of features."""
-
-    hidden: tuple[Positive, ...] = ()
-    """Widths of hidden layers (linear, BatchNorm, ReLU, dropout); none is a linear head."""
-    dropout: Share = 0.0
-
-
-class Index(Section):
-    """One row per image."""
-
-    workers: Count = 0
-    """Processes that read images; 0 is one per core."""
-    max_pixels: Positive = 100_000_000
-    """Images that claim more are refused before they are decoded."""
-
-
-class Validation(Section):
-    """What the data must be like; a broken `error` expectation stops the road."""
-
-    min_side: Positive = 16
-    min_per_class: Positive = 20
-    max_unreadable: Share = 0.02
-    max_unlabelled: Share = 0.02
-    max_imbalance: Rate = 20.0
-    """Largest class over smallest."""
-    max_conflicts: Share = 0.02
-    """Share of images whose exact copy carries another label."""
-    max_near_duplicates: Share = 0.3
-    near_duplicate_bits: Count = 4
-    """Hamming distance of 64-bit perceptual hashes up to which two images may be the same one."""
-    dark: Share = 0.06
-    blurry: Share = 0.0005
-    """Mean brightness and variance of the Laplacian (0 to 1) below which an image is suspicious."""
-    max_suspicious: Share = 0.1
-
-
-class Split(Section):
-    """Which rows train, choose and test."""
-
-    val: Share = 0.15
-    test: Share = 0.2
-    group: str = ""
-    """Pattern over the path; images with the same match stay in one split."""
-
-
-class Prepare(Section):
-    """The decoded cache."""
-
-    workers: Count = 0
-    shard_mb: Annotated[int, Field(ge=1, le=256)] = 64
-
-
-class Augment(Section):
-    """Random changes to training images, one draw per image; 0 or false switches one off."""
-
-    flip: Share = 0.5
-    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0
-    """Largest angle in degrees."""
-    scale: tuple[float, float] = (0.85, 1.15)
-    translate: Share = 0.06
-    brightness: Share = 0.2
-    contrast: Share = 0.2
-    saturation: Share = 0.2
-    erase: Share = 0.0
-    """Chance that a random rectangle is blanked."""
-    trivial: bool = False
-    """TrivialAugmentWide instead of the four colour settings above."""
-
-
-class Pretrain(Section):
-    """The backbone of this project's own, where ImageNet weights cannot be had."""
-
-    tasks: tuple[str, ...] = ()
-    epochs: Positive = 4
-    batch_size: Positive = 32
-    lr: Rate = 0.002
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-
-
-class Train(Section):
-    """Fine-tuning."""
-
-    epochs: Positive = 3
-    batch_size: Positive = 32
-    accumulate: Positive = 1
-    """Batches per optimizer step."""
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    lr: Rate = 0.001
-    backbone_lr: Share = 0.1
-    """Learning rate of the backbone as a share of the head's."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    schedule: Literal["constant", "plateau", "onecycle", "cosine"] = "onecycle"
-    loss: Literal["auto", "bce", "cross_entropy"] = "auto"
-    """`auto`: one logit and BCE for a binary task, cross-entropy otherwise."""
-    label_smoothing: Share = 0.0
-    class_weights: Literal["none", "balanced", "sqrt"] = "none"
-    unfreeze: tuple[str, ...] = ("all",)
-    """What trains from epoch 0, 1, 2 ...: `head`, a layer of the backbone (with all after it), `all`."""
-    clip_norm: Annotated[float, Field(ge=0)] = 1.0
-    monitor: Literal["val/loss", "val/accuracy"] = "val/loss"
-    patience: Count = 0
-    """Epochs without improvement before training stops; 0 is never."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    threads: Count = 0
-    """CPU threads; 0 is all cores."""
-
-
-class Evaluate(Section):
-    """What is measured on the test split, after thresholds and temperature were fitted on validation."""
-
-    bootstrap: Positive = 1000
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    threshold: Literal["max_f1", "half"] = "max_f1"
-    """Rule for the threshold of a binary task."""
-    sure: Share = 0.6
-    """Probability below which an answer is marked as not sure."""
-    gallery: Count = 24
-
-
-class Export(Section):
-    """The bundle."""
-
-    parity: Rate = 0.001
-    """Largest difference of probabilities between the exported graph and torch."""
-    max_bytes: Positive = 20_000_000
-    max_pixels: Positive = 50_000_000
-    """Limits on what the served model accepts."""
-
-
-class Promote(Section):
-    """When a challenger becomes champion."""
-
-    metric: str = "accuracy"
-    margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """A challenger must be better by more than this."""
-    floors: dict[str, float] = {"accuracy": 0.8}
-    """What a first champion must reach."""
-
 
 # Sections that a task may set for itself, with the model that holds them.
 SECTIONS: dict[str, type[Section]] = {
@@ -207,6 +72,7 @@ SECTIONS: dict[str, type[Section]] = {
     "head": Head,
     "index": Index,
     "validate": Validation,
+    "audit": Audit,
     "split": Split,
     "prepare": Prepare,
     "augment": Augment,
@@ -230,6 +96,7 @@ class TaskPlan(Section):
     head: Head
     index: Index
     validation: Validation = Field(alias="validate")
+    audit: Audit
     split: Split
     prepare: Prepare
     augment: Augment
@@ -268,11 +135,14 @@ class Task(Section):
     kind: Literal["binary", "multiclass"]
     images: Path
     label: Label = Field(default_factory=lambda: Label.model_validate({}))
+    sources: tuple[str | Card, ...] = ()
+    """What `roadworthy fetch` brings: names of shipped cards, paths of card files, or cards."""
     input: dict[str, Any] = {}
     backbone: dict[str, Any] = {}
     head: dict[str, Any] = {}
     index: dict[str, Any] = {}
     validation: dict[str, Any] = Field({}, alias="validate")
+    audit: dict[str, Any] = {}
     split: dict[str, Any] = {}
     prepare: dict[str, Any] = {}
     augment: dict[str, Any] = {}
@@ -301,6 +171,7 @@ class Params(Section):
     head: Head = Head()
     index: Index = Index()
     validation: Validation = Field(Validation(), alias="validate")
+    audit: Audit = Audit()
     split: Split = Split()
     prepare: Prepare = Prepare()
     augment: Augment = Augment()

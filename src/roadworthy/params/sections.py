@@ -1,0 +1,243 @@
+"""The sections of `params.yaml`: every setting, its range and its default."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A block of `params.yaml`: immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Label(Section):
+    """How the label of an image is read, tried in the order of `from`.
+
+    What a `labels.csv` says of an image (columns path, label, group) goes before all of them.
+    """
+
+    source: tuple[Literal["folder", "filename", "csv"], ...] = Field(("folder",), alias="from")
+    """`csv` alone: an image that no `labels.csv` names has no label."""
+    classes: tuple[str, ...] | None = None
+    """Closed list of labels; the last one is the positive class of a binary task. None: what is found."""
+    aliases: dict[str, str] = {}
+    """Other spellings, such as `vw: Volkswagen`."""
+
+
+class Card(Section):
+    """A collection that can be fetched, and how its files become images of a task."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    """The folder below the task's images, and the `source` of its rows."""
+    kaggle: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+$")] | None = None
+    """Handle, `owner/collection`."""
+    version: Positive | None = None
+    """The pinned version of a Kaggle collection."""
+    folder: Path | None = None
+    """A folder of this machine, instead of Kaggle."""
+    licence: str = "not stated"
+    about: str = ""
+    labels: dict[str, str | None] = {}
+    """Pattern over the path inside the collection (`*/cars/*`) to label; the first match counts, null
+    and no match leave a file out. Empty: all images are taken, and labelled as the task reads them."""
+    expect: dict[str, Positive] = {}
+    """How many images each label must bring; `images` is all of them."""
+    max_gb: Rate = 20.0
+    """Refuse more than this, packed or unpacked."""
+
+
+class Input(Section):
+    """What the network sees."""
+
+    height: Positive = 64
+    width: Positive = 64
+    channels: Literal[1, 3] = 3
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
+    """How another aspect is made to fit: squeezed, cut at the sides, or bordered."""
+    margin: Annotated[float, Field(ge=1, le=2)] = 1.125
+    """How much larger the cached image is than the input, so that random crops vary."""
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+
+class Backbone(Section):
+    """The part of the network that makes features."""
+
+    name: str = "resnet50"
+    weights: str | None = "pretrain"
+    """`pretrain` (made by that stage), a torchvision name such as IMAGENET1K_V2, a file, or null."""
+
+
+class Head(Section):
+    """The part of the network that makes logits of features."""
+
+    hidden: tuple[Positive, ...] = ()
+    """Widths of hidden layers (linear, BatchNorm, ReLU, dropout); none is a linear head."""
+    dropout: Share = 0.0
+
+
+class Index(Section):
+    """One row per image."""
+
+    workers: Count = 0
+    """Processes that read images; 0 is one per core."""
+    max_pixels: Positive = 100_000_000
+    """Images that claim more are refused before they are decoded."""
+
+
+class Validation(Section):
+    """What the data must be like; a broken `error` expectation stops the road."""
+
+    min_side: Positive = 16
+    min_per_class: Positive = 20
+    small_classes: Literal["refuse", "drop"] = "refuse"
+    """What becomes of a class with fewer images than that: the road stops, or they are set aside."""
+    max_unreadable: Share = 0.02
+    max_unlabelled: Share = 0.02
+    max_imbalance: Rate = 20.0
+    """Largest class over smallest."""
+    max_conflicts: Share = 0.02
+    """Share of images whose exact copy carries another label."""
+    max_near_duplicates: Share = 0.3
+    near_duplicate_bits: Count = 12
+    """Hamming distance of 64-bit perceptual hashes up to which two images are compared by pixels."""
+    mirrored: bool = True
+    """A mirrored copy counts as a near-duplicate."""
+    dark: Share = 0.06
+    """Mean brightness (0 to 1) below which an image is too dark, or above 1 minus which too bright."""
+    blurry: Share = 0.0005
+    """Variance of the Laplacian (0 to 1) below which an image is blurry."""
+    flat: Share = 0.02
+    """Standard deviation of the brightness (0 to 1) below which there is nothing in an image."""
+    max_suspicious: Share = 0.1
+    """Share of images that may be dark, bright, blurry, flat, oddly shaped or of an unusual mode."""
+    modes: tuple[str, ...] = ("RGB", "L", "P", "RGBA", "CMYK")
+    """Modes (as Pillow names them) in which images usually come."""
+    max_source_mix: Share = 0.5
+    """Cramer's V between source and label: at 1 the source tells the label."""
+    shortcut_margin: Share = 0.2
+    """By how much size, format and colour alone may beat always naming the largest class."""
+    max_drift: Rate = 0.25
+    """Change against the previous data version: of shares (total variation) and of means (in
+    standard deviations)."""
+    levels: dict[str, Literal["error", "warn", "off"]] = {}
+    """Another level for a rule, by its name."""
+
+
+class Audit(Section):
+    """The search for wrong labels."""
+
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Parts in turn judged by a head that was fitted on the others."""
+    show: Positive = 200
+    """Suspects in the gallery."""
+
+
+class Split(Section):
+    """Which rows train, choose and test."""
+
+    val: Share = 0.15
+    test: Share = 0.2
+    group: str = ""
+    """Pattern over the path; images with the same match stay in one split."""
+
+
+class Prepare(Section):
+    """The decoded cache."""
+
+    workers: Count = 0
+    shard_mb: Annotated[int, Field(ge=1, le=256)] = 64
+
+
+class Augment(Section):
+    """Random changes to training images, one draw per image; 0 or false switches one off."""
+
+    flip: Share = 0.5
+    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0
+    """Largest angle in degrees."""
+    scale: tuple[float, float] = (0.85, 1.15)
+    translate: Share = 0.06
+    brightness: Share = 0.2
+    contrast: Share = 0.2
+    saturation: Share = 0.2
+    erase: Share = 0.0
+    """Chance that a random rectangle is blanked."""
+    trivial: bool = False
+    """TrivialAugmentWide instead of the four colour settings above."""
+
+
+class Pretrain(Section):
+    """The backbone of this project's own, where ImageNet weights cannot be had."""
+
+    tasks: tuple[str, ...] = ()
+    epochs: Positive = 4
+    batch_size: Positive = 32
+    lr: Rate = 0.002
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+
+
+class Train(Section):
+    """Fine-tuning."""
+
+    epochs: Positive = 3
+    batch_size: Positive = 32
+    accumulate: Positive = 1
+    """Batches per optimizer step."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: Rate = 0.001
+    backbone_lr: Share = 0.1
+    """Learning rate of the backbone as a share of the head's."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    schedule: Literal["constant", "plateau", "onecycle", "cosine"] = "onecycle"
+    loss: Literal["auto", "bce", "cross_entropy"] = "auto"
+    """`auto`: one logit and BCE for a binary task, cross-entropy otherwise."""
+    label_smoothing: Share = 0.0
+    class_weights: Literal["none", "balanced", "sqrt"] = "none"
+    unfreeze: tuple[str, ...] = ("all",)
+    """What trains from epoch 0, 1, 2 ...: `head`, a layer of the backbone (with all after it), `all`."""
+    clip_norm: Annotated[float, Field(ge=0)] = 1.0
+    monitor: Literal["val/loss", "val/accuracy"] = "val/loss"
+    patience: Count = 0
+    """Epochs without improvement before training stops; 0 is never."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    threads: Count = 0
+    """CPU threads; 0 is all cores."""
+
+
+class Evaluate(Section):
+    """What is measured on the test split, after thresholds and temperature were fitted on validation."""
+
+    bootstrap: Positive = 1000
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    threshold: Literal["max_f1", "half"] = "max_f1"
+    """Rule for the threshold of a binary task."""
+    sure: Share = 0.6
+    """Probability below which an answer is marked as not sure."""
+    gallery: Count = 24
+
+
+class Export(Section):
+    """The bundle."""
+
+    parity: Rate = 0.001
+    """Largest difference of probabilities between the exported graph and torch."""
+    max_bytes: Positive = 20_000_000
+    max_pixels: Positive = 50_000_000
+    """Limits on what the served model accepts."""
+
+
+class Promote(Section):
+    """When a challenger becomes champion."""
+
+    metric: str = "accuracy"
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """A challenger must be better by more than this."""
+    floors: dict[str, float] = {"accuracy": 0.8}
+    """What a first champion must reach."""
