@@ -72,11 +72,34 @@ def setup(
     accept: Annotated[
         bool, typer.Option("--accept", help="Make what is in data/ the new version.")
     ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Bring the recorded version back into data/.")
+    ] = False,
 ) -> None:
     """Make this checkout ready: the images that data.dvc records, and a page for `dvc plots`."""
     from roadworthy.pipeline.setup import run
 
-    run(accept)
+    if accept and restore:
+        raise typer.BadParameter("--accept and --restore say the opposite: choose one")
+    run(accept, restore)
+
+
+@app.command(rich_help_panel="Data")
+def fetch(
+    task: Annotated[
+        str, typer.Argument(help="A task of params.yaml; without it, all that have sources.")
+    ] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether Kaggle has newer versions.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Leave the task's other images out.")
+    ] = False,
+) -> None:
+    """Bring the collections that params.yaml names (`sources:`), as a new version of the data."""
+    from roadworthy.pipeline.fetch import run
+
+    run(task, check, replace)
 
 
 @app.command(rich_help_panel="Data")
@@ -101,11 +124,37 @@ def add(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the task's present images aside first.")
     ] = False,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A CSV (path,label[,group]) for that folder.")
+    ] = None,
+    keep_unlabelled: Annotated[
+        bool, typer.Option("--keep-unlabelled", help="Copy images without a label as well.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
 ) -> None:
     """Copy images of your own into a task, as a new version of the data."""
     from roadworthy.pipeline.add import run
 
-    run(images, task, replace)
+    run(images, task, replace, labels, keep_unlabelled, dry_run)
+
+
+@app.command(rich_help_panel="Data")
+def audit(
+    task: Annotated[str, typer.Argument(help="A task of params.yaml that has been trained.")],
+    apply: Annotated[
+        Path | None,
+        typer.Option("--apply", help="A CSV with corrected labels, to make a new version of."),
+    ] = None,
+) -> None:
+    """Rank the images of a task by how wrong their label looks, or take corrections in."""
+    from roadworthy.pipeline import audit as stage
+
+    if apply is None:
+        stage.run(_plan(task))
+    else:
+        stage.apply(_plan(task), apply)
 
 
 @app.command(rich_help_panel="Models")

@@ -1,122 +1,109 @@
 """The manifest: one row per image file, with all that later stages want to know of it.
 
 Columns: path (posix, relative to the project), label, source, group, sha256, phash (64 bits, hex),
-width, height, aspect, mode, format, bytes, brightness, red, green, blue (means, 0 to 1), sharpness
-(variance of the Laplacian of the grey image at 64 x 64, 0 to 1), readable, reason (why not).
+width, height, aspect, mode (of the file), format, bytes, brightness and contrast (mean and standard
+deviation of the grey image at 64 x 64, 0 to 1), red, green, blue (means, 0 to 1), border_red,
+border_green, border_blue (means of the outermost pixels), sharpness (variance of the Laplacian of
+the grey image), readable, reason (why a row cannot be used).
+
+Beside it a thumbnail per row, which later checks look at instead of opening every file again.
 """
 
-import hashlib
-import os
 import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from roadworthy.data.images import SUFFIXES, open_image
-from roadworthy.data.labels import read_label
-from roadworthy.errors import DataError
+from roadworthy.data import hashing, reading
+from roadworthy.data.files import File, find
+from roadworthy.data.labels import Labels
+from roadworthy.data.remembered import Remembered
 from roadworthy.params import TaskPlan
 
 Progress = Callable[[int, int], None]
+# Files between two savings of what was read.
+BATCH = 10_000
+TEXT = ("path", "label", "source", "group", "sha256", "phash", "mode", "format", "reason")
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All files below `folder` that are named like images, sorted.
+@dataclass(frozen=True)
+class Manifest:
+    """All images of a task."""
+
+    rows: pd.DataFrame
+    thumbnails: np.ndarray
+    """uint8 (rows, 32, 32, 3); black where a file cannot be read."""
+    read: int
+    """How many files were opened; the others are unchanged since the last time."""
+    left_out: tuple[Path, ...]
+    """Files that are not named like images."""
+
+
+def build(
+    plan: TaskPlan, memory: Path | None = None, progress: Progress = lambda done, total: None
+) -> Manifest:
+    """Describe every image of a task, sorted by path.
+
+    Args:
+        memory: a file in which descriptions are kept from one call to the next. A file of the same
+            path, size and time of change is not opened again, one of the same content not decoded.
 
     Raises:
-        DataError: the folder is missing or has no images.
+        DataError: the folder is missing or holds no images, or a `labels.csv` is wrong.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"the images folder {folder} is missing: `make data` draws the embedded set, "
-            f"`dvc pull` fetches a shared one, `roadworthy add` brings your own"
+    files, left_out = find(plan.images)
+    described, read = _described(files, memory, plan, progress)
+    rows = described.rows.drop(columns="changed")
+    rows["phash"] = hashing.as_text(hashing.phash(hashing.to_grey(described.thumbnails)))
+    rows.loc[~rows["readable"].astype(bool), "phash"] = None
+    _label(rows, files, plan)
+    return Manifest(rows, described.thumbnails, read, left_out)
+
+
+def _described(
+    files: list[File], memory: Path | None, plan: TaskPlan, progress: Progress
+) -> tuple[Remembered, int]:
+    """Rows and thumbnails of all files, and how many were opened."""
+    known = Remembered.load(memory, reading.key(plan.index))
+    parts, read = [], 0
+    for start in range(0, len(files), BATCH):
+        part, opened = reading.describe_all(
+            files[start : start + BATCH],
+            known,
+            plan.index,
+            lambda done, _, start=start: progress(start + done, len(files)),  # type: ignore[misc]
         )
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
-        raise DataError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})")
-    return found
+        parts.append(part)
+        read += opened
+        if memory and opened:  # what is killed now need not be read again
+            known.joined(parts).save(memory)
+    return known.only(parts), read
 
 
-def build(plan: TaskPlan, progress: Progress = lambda done, total: None) -> pd.DataFrame:
-    """Read every image of a task, on all cores, into one row each; sorted by path."""
-    paths = find_images(plan.images)
-    read = partial(describe, max_pixels=plan.index.max_pixels)
-    rows = []
-    for row in _mapped(read, paths, plan.index.workers):
-        rows.append(row)
-        progress(len(rows), len(paths))
-    frame = pd.DataFrame(rows)
-    frame.insert(1, "label", [read_label(path, plan.label, plan.images) for path in paths])
-    frame.insert(2, "source", [_source(path, plan.images) for path in paths])
-    frame.insert(3, "group", [_group(path, plan.split.group) for path in paths])
-    return frame.astype({"label": "string", "group": "string", "reason": "string"})
-
-
-def describe(path: Path, max_pixels: int) -> dict[str, Any]:
-    """The columns that come from one file alone."""
-    import imagehash
-
-    row: dict[str, Any] = {"path": path.as_posix(), "bytes": path.stat().st_size}
-    data = path.read_bytes()
-    row["sha256"] = hashlib.sha256(data).hexdigest()
-    try:
-        image = open_image(data, max_pixels)
-    except DataError as error:
-        return row | {"readable": False, "reason": str(error)}
-    return row | {
-        "readable": True,
-        "reason": None,
-        "width": image.width,
-        "height": image.height,
-        "aspect": image.width / image.height,
-        "mode": image.mode,
-        "format": image.format,
-        "phash": str(imagehash.phash(image)),
-        **_statistics(image),
-    }
-
-
-def _statistics(image: Image.Image) -> dict[str, float]:
-    small = image.convert("RGB").resize((64, 64), Image.Resampling.BOX)
-    pixels = np.asarray(small, np.float32) / 255
-    red, green, blue = (float(v) for v in pixels.mean(axis=(0, 1)))
-    grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    laplacian = (
-        grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    )
-    return {
-        "brightness": round(float(grey.mean()), 6),
-        "red": round(red, 6),
-        "green": round(green, 6),
-        "blue": round(blue, 6),
-        "sharpness": round(float(laplacian.var()), 6),
-    }
-
-
-def _mapped(function: Callable[[Path], Any], paths: Sequence[Path], workers: int) -> Any:
-    workers = workers or os.cpu_count() or 1
-    if workers == 1 or len(paths) < 64:
-        return map(function, paths)
-    return _pooled(function, paths, workers)
-
-
-def _pooled(function: Callable[[Path], Any], paths: Sequence[Path], workers: int) -> Any:
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(function, paths, chunksize=32)
+def _label(rows: pd.DataFrame, files: list[File], plan: TaskPlan) -> None:
+    """Insert what is told by where a file lies and how it is called."""
+    labels = Labels.of(plan.label, plan.images)
+    pattern = re.compile(plan.split.group) if plan.split.group else None
+    answers = [labels.read(file.path) for file in files]
+    rows.insert(1, "label", [answer.label for answer in answers])
+    rows.insert(2, "source", [_source(file.path, plan.images) for file in files])
+    groups = [a.group or _group(f.path.name, pattern) for a, f in zip(answers, files, strict=True)]
+    rows.insert(3, "group", groups)
+    out = np.array([answer.taken_out for answer in answers]) & rows["reason"].isna()
+    rows.loc[out, "reason"] = "taken out by a labels.csv"
+    for column in TEXT:
+        rows[column] = rows[column].astype("string")
 
 
 def _source(path: Path, root: Path) -> str:
     """The first folder below the task's, where there is one more above the image's own."""
-    parts = path.relative_to(root).parts
+    parts = path.parts[len(root.parts) :]
     return parts[0] if len(parts) > 2 else root.name
 
 
-def _group(path: Path, pattern: str) -> str | None:
-    found = re.search(pattern, path.name) if pattern else None
+def _group(name: str, pattern: re.Pattern[str] | None) -> str | None:
+    found = pattern.search(name) if pattern else None
     return found.group(0) if found else None

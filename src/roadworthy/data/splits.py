@@ -1,62 +1,155 @@
-"""Train, validation and test: stratified by label, with groups never apart, the same everywhere.
+"""Train, validation and test: stratified by label, with near-duplicates and groups never apart.
 
-Whole groups (clusters of near-duplicates, frames of one clip) are ordered by a hash of their name
-and the seed, label by label, and the front of that order becomes test, the next part validation.
+An image that has a split keeps it. A new one goes where its near-duplicates and its group are. The
+others are drawn: whole units, ordered label by label by a hash of their first path and the seed,
+fill up test, then validation, then train, to the shares that are asked for.
 """
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from heapq import heappop, heappush
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from roadworthy.data.ledger import DIGITS, SPLITS
 from roadworthy.params import Split
 
-SPLITS = ("train", "val", "test")
 
-
-def assign(rows: pd.DataFrame, settings: Split, seed: int) -> pd.Series:
+def assign(
+    rows: pd.DataFrame,
+    pairs: pd.DataFrame,
+    settings: Split,
+    seed: int,
+    known: Mapping[str, str] | None = None,
+) -> pd.Series:
     """The split of each row.
 
     Args:
-        rows: columns path, label, and group and cluster (missing where an image stands alone).
+        rows: columns path (unique), sha256, label, and group (missing where an image has none).
+        pairs: near-duplicates, paths first and second.
+        known: split by front of the SHA-256, of images that had one before.
 
     Returns:
-        `train`, `val` or `test` on the index of `rows`.
+        `train`, `val`, `test`, on the index of `rows`; missing for an image that belongs to two
+        splits at once and had none before (or, if rules have become stricter, to a more precious
+        one than its own): it can be in neither.
     """
-    unit = _units(rows)
-    names = rows.groupby(unit)["path"].min()
-    label = rows.groupby(unit)["label"].agg(lambda values: values.mode().iloc[0])
-    size = rows.groupby(unit).size()
-    units = pd.DataFrame(
-        {"label": label, "size": size, "rank": names.map(lambda n: _rank(n, seed))}
-    )
-    units = units.sort_values("rank")
-    # Where in its label's images, from 0 to 1, the middle of each unit stands.
-    after = units.groupby("label")["size"].cumsum()
-    total = units.groupby("label")["size"].transform("sum")
-    position = (after - units["size"] / 2) / total
-    chosen = np.select(
-        [position < settings.test, position < settings.test + settings.val],
-        ["test", "val"],
-        "train",
-    )
-    return unit.map(pd.Series(chosen, index=units.index)).rename("split")
+    ordered = rows.sort_values("path", ignore_index=True)
+    fronts = ordered["sha256"].str[:DIGITS]
+    had = [(known or {}).get(front, "") for front in fronts]
+    board = _Board(ordered, pairs)
+    board.keep(had)
+    board.follow()
+    _draw(board, ordered, settings, seed)
+    found = dict(zip(ordered["path"], board.split, strict=False))
+    answers = [found[path] if found[path] != _OUT else None for path in rows["path"]]
+    return pd.Series(answers, index=rows.index, dtype="string", name="split")
 
 
-def _units(rows: pd.DataFrame) -> pd.Series:
-    """Connected components of rows that share a group or a cluster."""
-    count = len(rows)
-    left, right = [], []
-    for column in ("group", "cluster"):
-        if column not in rows:
-            continue
-        for places in rows.reset_index(drop=True).groupby(column).indices.values():
-            left += [places[0]] * (len(places) - 1)
-            right += list(places[1:])
-    links = coo_array((np.ones(len(left)), (left, right)), shape=(count, count))
-    return pd.Series(connected_components(links, directed=False)[1], index=rows.index)
+# An image that is left out; an empty text is one that has no split yet.
+_OUT = "out"
+
+
+class _Board:
+    """The rows, by number, then the groups; who must not be parted from whom; and their splits."""
+
+    def __init__(self, rows: pd.DataFrame, pairs: pd.DataFrame) -> None:
+        self.rows = len(rows)
+        self.links = _links(rows, pairs)
+        groups = max((b for _, b in self.links), default=-1) + 1 - self.rows
+        self.split = [""] * (self.rows + max(groups, 0))
+        self.beside: dict[int, list[int]] = defaultdict(list)
+        for one, two in self.links:
+            self.beside[one].append(two)
+            self.beside[two].append(one)
+
+    def keep(self, had: list[str]) -> None:
+        """Rows that had a split keep it; of two that are now one picture, the test image stays."""
+        for number, split in enumerate(had):
+            if number not in self.beside:
+                self.split[number] = split
+        for split in reversed(SPLITS):
+            for number in [n for n in self.beside if n < self.rows and had[n] == split]:
+                self._place(number, split if self._around(number) <= {split} else _OUT)
+
+    def follow(self) -> None:
+        """New rows go where those are that they must not be parted from."""
+        ready = sorted(number for number in self.beside if self._waits(number))
+        ready = [number for number in ready if self._around(number)]
+        while ready:
+            number = heappop(ready)
+            if not self.split[number]:
+                around = self._around(number)
+                self._place(number, around.pop() if len(around) == 1 else _OUT)
+                if self.split[number] != _OUT:
+                    for other in self._reached_from(number):
+                        heappush(ready, other)
+
+    def _waits(self, number: int) -> bool:
+        return number < self.rows and not self.split[number]
+
+    def _reached_from(self, number: int) -> list[int]:
+        beside = self.beside[number]
+        of_groups = [n for group in beside if group >= self.rows for n in self.beside[group]]
+        return [n for n in (*beside, *of_groups) if self._waits(n)]
+
+    def _around(self, number: int) -> set[str]:
+        return {self.split[other] for other in self.beside[number]} - {"", _OUT}
+
+    def _place(self, number: int, split: str) -> None:
+        self.split[number] = split
+        for other in self.beside[number]:
+            if other >= self.rows and split != _OUT:
+                self.split[other] = split
+
+
+def _links(rows: pd.DataFrame, pairs: pd.DataFrame) -> list[tuple[int, int]]:
+    place = {path: n for n, path in enumerate(rows["path"])}
+    named = zip(pairs["first"], pairs["second"], strict=True)
+    links = [(place[one], place[two]) for one, two in named if one in place and two in place]
+    if "group" in rows:
+        for number, members in enumerate(rows.groupby("group").indices.values()):
+            links += [(int(member), len(rows) + number) for member in members]
+    return links
+
+
+def _draw(board: _Board, rows: pd.DataFrame, settings: Split, seed: int) -> None:
+    """Give a split to the units of rows that have none."""
+    split = np.array(board.split, dtype=object)
+    free = np.flatnonzero(split[: len(rows)] == "")
+    if not len(free):
+        return
+    links = [pair for pair in board.links if not split[list(pair)].any()]
+    one, two = ([pair[side] for pair in links] for side in (0, 1))
+    shape = (len(split), len(split))
+    unit = connected_components(coo_array((np.ones(len(links)), (one, two)), shape), directed=False)
+    units = _units(rows.iloc[free], unit[1][free], seed)
+    decided = pd.Series(split[: len(rows)]).groupby(rows["label"].to_numpy()).value_counts()
+    units["have_test"] = [decided.get((label, "test"), 0) for label in units["label"]]
+    units["have_val"] = [decided.get((label, "val"), 0) for label in units["label"]]
+    total = units["label"].map(rows["label"][split[: len(rows)] != _OUT].value_counts())
+    # How many of a label's images must still become test, and test or validation.
+    test = (settings.test * total - units["have_test"]).clip(lower=0)
+    either = test + (settings.val * total - units["have_val"]).clip(lower=0)
+    # Where in its label's free images the middle of each unit stands.
+    position = units.groupby("label")["size"].cumsum() - units["size"] / 2
+    chosen = np.select([position < test, position < either], ["test", "val"], "train")
+    by_unit = dict(zip(units.index, chosen, strict=True))
+    for number in free:
+        board.split[number] = by_unit[unit[1][number]]
+
+
+def _units(rows: pd.DataFrame, unit: np.ndarray, seed: int) -> pd.DataFrame:
+    """One row per unit, in the order of the draw: its label (the most frequent one) and size."""
+    grouped = rows.groupby(unit)
+    rank = grouped["path"].min().map(lambda name: _rank(name, seed))
+    label = grouped["label"].agg(lambda values: values.mode().iloc[0])
+    units = pd.DataFrame({"label": label, "size": grouped.size(), "rank": rank})
+    return units.sort_values("rank")
 
 
 def _rank(name: str, seed: int) -> int:

@@ -1,14 +1,20 @@
 """The sections of `params.yaml`: every setting, its range and its default."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
+# YAML reads a plain `off` as false.
+Level = Annotated[
+    Literal["error", "warn", "off"], BeforeValidator(lambda v: "off" if v is False else v)
+]
+# A label that can be the name of a folder.
+LabelName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 
 
 class Section(BaseModel):
@@ -44,13 +50,19 @@ class Card(Section):
     """A folder of this machine, instead of Kaggle."""
     licence: str = "not stated"
     about: str = ""
-    labels: dict[str, str | None] = {}
+    labels: dict[str, LabelName | None] = {}
     """Pattern over the path inside the collection (`*/cars/*`) to label; the first match counts, null
     and no match leave a file out. Empty: all images are taken, and labelled as the task reads them."""
     expect: dict[str, Positive] = {}
     """How many images each label must bring; `images` is all of them."""
     max_gb: Rate = 20.0
     """Refuse more than this, packed or unpacked."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.kaggle is None) == (self.folder is None):
+            raise ValueError(f"the card {self.name!r} must have either `kaggle` or `folder`")
+        return self
 
 
 class Input(Section):
@@ -106,7 +118,7 @@ class Validation(Section):
     max_conflicts: Share = 0.02
     """Share of images whose exact copy carries another label."""
     max_near_duplicates: Share = 0.3
-    near_duplicate_bits: Count = 12
+    near_duplicate_bits: Count = 14
     """Hamming distance of 64-bit perceptual hashes up to which two images are compared by pixels."""
     mirrored: bool = True
     """A mirrored copy counts as a near-duplicate."""
@@ -127,7 +139,7 @@ class Validation(Section):
     max_drift: Rate = 0.25
     """Change against the previous data version: of shares (total variation) and of means (in
     standard deviations)."""
-    levels: dict[str, Literal["error", "warn", "off"]] = {}
+    levels: dict[str, Level] = {}
     """Another level for a rule, by its name."""
 
 

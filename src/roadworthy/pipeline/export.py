@@ -5,7 +5,7 @@ import pandas as pd
 from roadworthy.bundle.card import write_card
 from roadworthy.bundle.format import BundleSpec
 from roadworthy.bundle.write import write_bundle
-from roadworthy.data import splits
+from roadworthy.data.ledger import SPLITS
 from roadworthy.data.transforms import centre
 from roadworthy.layout import folder, needed, read_json, replacing
 from roadworthy.models.outputs import to_probabilities
@@ -68,5 +68,5 @@ def _spec(
         max_bytes=plan.export.max_bytes,
         max_pixels=plan.export.max_pixels,
         metrics=test,
-        rows={split: len(data.places(split)) for split in splits.SPLITS},
+        rows={split: len(data.places(split)) for split in SPLITS},
     )

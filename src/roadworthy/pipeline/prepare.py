@@ -12,7 +12,9 @@ from roadworthy.progress import bar
 def run(plan: TaskPlan) -> None:
     """Decode every row once into memory-mapped shards."""
     rows = pd.read_parquet(needed(plan.name, "split") / ROWS)
-    labels = plan.label.classes or tuple(sorted(rows["label"].unique()))
+    found = sorted(rows["label"].unique())
+    # Validation may have dropped classes that are too small.
+    labels = tuple(c for c in plan.label.classes or found if c in found)
     with replacing(folder(plan.name, "prepare")) as out, bar(f"prepare {plan.name}") as progress:
         cache.write(
             out,

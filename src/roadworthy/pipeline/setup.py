@@ -10,8 +10,11 @@ PLOTS_PAGE = Path(".cache/dvc_plots.html")
 VEGA = "window.vega = vega; window.vegaLite = vegaLite; window.vegaEmbed = vegaEmbed;"
 
 
-def run(accept: bool = False) -> None:
+def run(accept: bool = False, restore: bool = False) -> None:
     """Bring `data/` to the recorded version, or record what is there as a new one.
+
+    Args:
+        restore: throw away what was changed by hand; files that are new are put aside, not deleted.
 
     Raises:
         DataError: the images were changed, or cannot be had.
@@ -20,14 +23,23 @@ def run(accept: bool = False) -> None:
     if not PLOTS_PAGE.is_file():
         write_plots_page(PLOTS_PAGE)
     if accept:
-        print(f"data: new version {version.accept()}; commit data.dvc")
+        _accept()
         return
     if not version.RECORD.is_file():
         settings = checked.generate
         if not version.DATA.is_dir():
             draw(version.DATA, settings.seed, settings.scale)
         version.accept({version.GENERATOR: settings.model_dump()})
-    print(f"data: {version.ensure(draw)}")
+    print(f"data: {version.restore(draw) if restore else version.ensure(draw)}")
+
+
+def _accept() -> None:
+    made = version.accept()
+    if made.changes is not None and not made.changes:
+        print(f"data: nothing changed, it is version {made}")
+        return
+    print(f"data: new version {made}: {made.message}")
+    print(f'next: git commit -m "data: {made.message}" {version.RECORD}')
 
 
 def draw(folder: Path, seed: int, scale: float) -> None:

@@ -1,5 +1,12 @@
-"""Near-duplicates: proposed by perceptual hash, confirmed on pixels, joined into clusters."""
+"""Near-duplicates: proposed by perceptual hash, compared by thumbnail, confirmed on the files' pixels.
 
+The hash of a picture is compared with that of another one, of its middle, and of its mirror image,
+all with all: 20,000 pictures take about a second, and nothing within the distance is missed.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -8,42 +15,161 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from roadworthy.data.images import open_image
+from roadworthy.data import hashing
+from roadworthy.data.images import decode
+from roadworthy.params import Validation
+from roadworthy.quality import alignment
 
-# Mean absolute difference (0 to 255) of two 32 x 32 colour thumbnails up to which they are the same
-# picture; a re-encoded or resized copy stays below 4, two drawings of one scene do not.
-SAME = 6.0
+# Correlations of thumbnails from which a pair is looked at through windows, and then on its files;
+# and the mean of the last two looks from which it is one picture. Copies that are resized, compressed
+# again or cut by a twentieth at the sides come to 0.94 and more; different cars of one make in one
+# studio, and drawings of one scene, to 0.92 at most.
+GLANCE, LOOK, SAME = 0.6, 0.91, 0.93
+# Of pictures with a side under 30 pixels, few details are left to tell them apart.
+SAME_SMALL = 0.955
+# Rows of the all-with-all comparison for one thread, and at once; pairs of thumbnails at once.
+BLOCK, ROWS, PAIRS = 2048, 32, 512
+COLUMNS = ("first", "second", "bits", "likeness", "mirrored")
+Progress = Callable[[int, int], None]
 
 
-def clusters(rows: pd.DataFrame, bits: int) -> pd.Series:
-    """A cluster number per row of readable images; missing where an image stands alone.
+def find(
+    rows: pd.DataFrame,
+    thumbnails: np.ndarray,
+    settings: Validation,
+    progress: Progress = lambda done, total: None,
+) -> pd.DataFrame:
+    """Pairs of rows that show one picture.
 
     Args:
-        rows: columns path and phash (16 hex digits).
-        bits: Hamming distance up to which a pair is looked at.
+        rows: columns path, width and height.
+        thumbnails: uint8 (rows, 32, 32, 3).
+
+    Returns:
+        first and second (row numbers, first < second), bits (distance of their hashes), likeness
+        (0 to 1) and mirrored. Of pictures that are joined already by likelier pairs, not every pair
+        is confirmed: the pairs join all that belong together.
     """
-    pairs = [pair for pair in _candidates(rows["phash"], bits) if _same(rows, *pair)]
-    left, right = ([p[0] for p in pairs], [p[1] for p in pairs])
-    links = coo_array((np.ones(len(pairs)), (left, right)), shape=(len(rows), len(rows)))
-    number = pd.Series(connected_components(links, directed=False)[1], index=rows.index)
-    alone = ~number.duplicated(keep=False)
-    return number.astype("Int64").mask(alone)
+    if len(rows) < 2:
+        return pd.DataFrame({name: pd.Series(dtype="int64") for name in COLUMNS})
+    found = proposals(thumbnails, settings)
+    found = _compared(found, thumbnails)
+    return _confirmed(found, rows, progress)
 
 
-def _candidates(hashes: pd.Series, bits: int) -> list[tuple[int, int]]:
-    codes = np.array([int(text, 16) for text in hashes], np.uint64)
+def clusters(rows: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
+    """A cluster number per row; missing where an image stands alone."""
+    size = len(rows)
+    links = (np.ones(len(pairs)), (pairs["first"], pairs["second"]))
+    joined = connected_components(coo_array(links, shape=(size, size)), directed=False)[1]
+    number = pd.Series(joined, index=rows.index)
+    return number.astype("Int64").mask(~number.duplicated(keep=False))
+
+
+def proposals(thumbnails: np.ndarray, settings: Validation) -> pd.DataFrame:
+    """All pairs of thumbnails within the Hamming distance: first, second, bits, mirrored."""
+    grey = hashing.to_grey(thumbnails)
+    whole, middle = hashing.phash(grey), hashing.phash(alignment.middle(grey))
+    asked = [(whole, whole, False), (whole, middle, False), (middle, whole, False)]
+    if settings.mirrored:
+        asked.append((whole, hashing.phash(grey[:, :, ::-1]), True))
+    jobs = [(*pair, start) for pair in asked for start in range(0, len(whole), BLOCK)]
+    with ThreadPoolExecutor() as pool:  # numpy lets other threads run
+        parts = list(pool.map(lambda job: _within(job, settings.near_duplicate_bits), jobs))
+    found = pd.DataFrame(np.concatenate(parts), columns=["first", "second", "bits", "mirrored"])
+    found = found.astype({"mirrored": bool}).sort_values(["first", "second", "mirrored", "bits"])
+    return found.drop_duplicates(["first", "second", "mirrored"], ignore_index=True)
+
+
+def _within(job: tuple[np.ndarray, np.ndarray, bool, int], bits: int) -> np.ndarray:
+    """Pairs of a block of one array with all later rows of another: first, second, bits, mirrored."""
+    one, two, mirrored, start = job
+    # A few rows at a time in buffers that stay in the processor's cache: four times as fast.
+    difference, distance = np.empty(ROWS * len(two), np.uint64), np.empty(ROWS * len(two), np.uint8)
     found = []
-    for place in range(len(codes) - 1):
-        distance = np.bitwise_count(codes[place + 1 :] ^ codes[place])
-        found += [(place, place + 1 + int(n)) for n in np.flatnonzero(distance <= bits)]
-    return found
+    for row in range(start, min(start + BLOCK, len(one)), ROWS):
+        few, later = one[row : row + ROWS, None], two[None, row + 1 :]
+        shape = (len(few), later.shape[1])
+        space = slice(0, shape[0] * shape[1])
+        np.bitwise_xor(few, later, out=difference[space].reshape(shape))
+        np.bitwise_count(difference[space], out=distance[space])
+        place = np.flatnonzero(distance[space] <= bits)
+        first, second = np.divmod(place, max(shape[1], 1))
+        columns = (first + row, second + row + 1, distance[place], np.full(len(place), mirrored))
+        found.append(np.column_stack(columns).astype(np.int64)[second >= first])
+    return np.concatenate(found)
 
 
-def _same(rows: pd.DataFrame, first: int, second: int) -> bool:
-    one, two = (_thumbnail(Path(rows["path"].iloc[place])) for place in (first, second))
-    return bool(np.abs(one - two).mean() <= SAME)
+def _compared(found: pd.DataFrame, thumbnails: np.ndarray) -> pd.DataFrame:
+    """Those whose thumbnails are alike."""
+    small = thumbnails.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4), dtype=np.float32)
+    keep = []
+    for start in range(0, len(found), PAIRS):
+        part = found.iloc[start : start + PAIRS]
+        one, two = (_taken(small, part, side) for side in ("first", "second"))
+        part = part[alignment.direct(_flat(one), _flat(two)) >= GLANCE]
+        if len(part):
+            pair = (_taken(thumbnails, part, side) for side in ("first", "second"))
+            likeness = alignment.coarse(*(image.astype(np.float32) for image in pair))
+            keep.append(part.assign(likeness=likeness)[likeness >= LOOK])
+    if not keep:
+        return found.iloc[:0].assign(likeness=np.empty(0))
+    return pd.concat(keep, ignore_index=True)
 
 
-def _thumbnail(path: Path) -> np.ndarray:
-    small = open_image(path).convert("RGB").resize((32, 32), Image.Resampling.BOX)
-    return np.asarray(small, np.float32)
+def _taken(images: np.ndarray, part: pd.DataFrame, side: str) -> np.ndarray:
+    """The images of one side of the pairs; the second of a mirrored pair is turned back."""
+    taken: np.ndarray = images[part[side].to_numpy()]
+    if side == "second":
+        turned = part["mirrored"].to_numpy()
+        taken[turned] = taken[turned][:, :, ::-1]
+    return taken
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1)
+
+
+def _confirmed(found: pd.DataFrame, rows: pd.DataFrame, progress: Progress) -> pd.DataFrame:
+    """Those whose files show the same details; likelier ones are looked at first."""
+    paths = [Path(path) for path in rows["path"]]
+    side = rows[["width", "height"]].min(axis=1).to_numpy()
+    root = list(range(len(rows)))
+    kept = []
+    ordered = found.sort_values(["likeness", "first", "second"], ascending=[False, True, True])
+    for done, pair in enumerate(ordered.to_dict("records")):
+        progress(done + 1, len(found))
+        first, second = pair["first"], pair["second"]
+        if _root(root, first) == _root(root, second):
+            continue
+        size = _size(min(side[first], side[second]))
+        one, two = _grey(paths[first]), _grey(paths[second])
+        wanted = SAME if size >= 24 else SAME_SMALL
+        two = two[:, ::-1] if pair["mirrored"] else two
+        # The mean of both looks must reach `wanted`.
+        fine = alignment.fine(one, two, size, enough=2 * wanted - pair["likeness"])
+        likeness = (pair["likeness"] + fine) / 2
+        if likeness >= wanted:
+            root[_root(root, first)] = _root(root, second)
+            kept.append(pair | {"likeness": round(likeness, 4)})
+    confirmed = pd.DataFrame(kept, columns=list(COLUMNS))
+    return confirmed.sort_values(["first", "second"], ignore_index=True)
+
+
+def _root(roots: list[int], place: int) -> int:
+    """The one that stands for all that `place` is joined with."""
+    while roots[place] != place:
+        roots[place] = roots[roots[place]]
+        place = roots[place]
+    return place
+
+
+def _size(side: float) -> int:
+    """At how many pixels a side two pictures are compared: no more than the smaller one has."""
+    return int(np.clip(side * 0.8, 16, 40)) // 8 * 8
+
+
+@lru_cache(maxsize=4096)
+def _grey(path: Path) -> np.ndarray:
+    image = decode(path, at_least=128).image.convert("L")
+    return np.asarray(image.resize((128, 128), Image.Resampling.BOX), np.float32)

@@ -1,4 +1,4 @@
-"""What Great Expectations is asked about a manifest, and its answers as a plain verdict."""
+"""What Great Expectations is asked about a task's images, and its answers as a plain verdict."""
 
 import logging
 import warnings
@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from roadworthy.params import Validation
+from roadworthy.quality.rules import Facts, Figure, Rule, rules
+from roadworthy.quality.shortcut import Shortcut
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One expectation and how it came out."""
+    """One rule and how it came out."""
 
     name: str
     level: str
@@ -21,116 +22,78 @@ class Finding:
     passed: bool
     observed: str
     wanted: str
+    setting: str
+    """The key of `validate` that holds the threshold, or ""."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """All findings on one task's data."""
+    """All findings on one task's images."""
 
     task: str
     images: int
     usable: int
     findings: tuple[Finding, ...]
+    """On this version alone."""
+    changes: tuple[Finding, ...]
+    """Against the earlier version; empty where there is none."""
+    off: tuple[str, ...]
+    """Rules that are switched off."""
+    shortcut: Shortcut
 
     @property
     def passed(self) -> bool:
-        """No `error` expectation is broken."""
-        return all(f.passed or f.level != "error" for f in self.findings)
+        """No `error` rule is broken."""
+        return not self.broken("error")
+
+    @property
+    def alarm(self) -> bool:
+        """The shortcut rule is broken."""
+        return any(f.name == "shortcut" and not f.passed for f in self.findings)
 
     def broken(self, level: str) -> list[Finding]:
         """Findings of a level that did not pass."""
-        return [f for f in self.findings if not f.passed and f.level == level]
+        every = (*self.findings, *self.changes)
+        return [f for f in every if not f.passed and f.level == level]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**asdict(self), "passed": self.passed}
+        """Plain values for JSON: what follows from this version alone, as DVC's outs must."""
+        stopped = any(not f.passed and f.level == "error" for f in self.findings)
+        values = {k: v for k, v in asdict(self).items() if k != "changes"}
+        return {**values, "passed": not stopped, "alarm": self.alarm}
 
 
-@dataclass(frozen=True)
-class Rule:
-    """An expectation over one column of one of the two tables that are judged."""
+def judge(facts: Facts, docs: Path) -> Verdict:
+    """Put every rule to Great Expectations, and write its Data Docs below `docs`.
 
-    name: str
-    level: str
-    table: str
-    """`images`: a row per usable image; `summary`: one row of figures over the data set."""
-    column: str
-    low: float | None
-    high: float | None
-    mostly: float = 1.0
-
-    @property
-    def wanted(self) -> str:
-        """The range in words."""
-        ends = [f">= {self.low:g}"] if self.low is not None else []
-        ends += [f"<= {self.high:g}"] if self.high is not None else []
-        share = f" in {self.mostly:.0%} of images" if self.mostly < 1 else ""
-        return " and ".join(ends) + share
-
-
-def rules(settings: Validation) -> list[Rule]:
-    """Every expectation; add one here and it is judged, shown and tested."""
-    usual = 1 - settings.max_suspicious
-    return [
-        Rule("readable share", "error", "summary", "readable", 1 - settings.max_unreadable, None),
-        Rule("labelled share", "error", "summary", "labelled", 1 - settings.max_unlabelled, None),
-        Rule("classes", "error", "summary", "classes", 2, None),
-        Rule(
-            "images in the smallest class",
-            "error",
-            "summary",
-            "smallest_class",
-            settings.min_per_class,
-            None,
-        ),
-        Rule("imbalance", "error", "summary", "imbalance", None, settings.max_imbalance),
-        Rule(
-            "exact copies under another label",
-            "error",
-            "summary",
-            "conflicts",
-            None,
-            settings.max_conflicts,
-        ),
-        Rule(
-            "near-duplicates",
-            "warn",
-            "summary",
-            "near_duplicates",
-            None,
-            settings.max_near_duplicates,
-        ),
-        Rule("height", "error", "images", "height", settings.min_side, None, 0.98),
-        Rule("width", "error", "images", "width", settings.min_side, None, 0.98),
-        Rule("aspect", "warn", "images", "aspect", 0.2, 5.0, usual),
-        Rule("not too dark", "warn", "images", "brightness", settings.dark, None, usual),
-        Rule("not too bright", "warn", "images", "brightness", None, 1 - settings.dark, usual),
-        Rule("not blurry or flat", "warn", "images", "sharpness", settings.blurry, None, usual),
-    ]
-
-
-def judge(
-    task: str, images: pd.DataFrame, summary: dict[str, float], settings: Validation, docs: Path
-) -> Verdict:
-    """Run the expectations with Great Expectations and write its Data Docs below `docs`.
-
-    Args:
-        images: manifest rows of usable images.
-        summary: figures over the data set, by the column names used in `rules`.
+    Raises:
+        ParamsError: `validate.levels` names a rule that there is not.
     """
-    tables = {"images": images, "summary": pd.DataFrame([summary])}
-    asked = rules(settings)
-    answers = _validate(asked, tables, docs)
-    findings = tuple(
-        Finding(rule.name, rule.level, passed, observed, rule.wanted)
+    every = rules(facts.plan.validation)
+    asked = [r for r in every if r.level != "off" and (facts.drift or not r.over_time)]
+    figures = {rule.name: rule.measure(facts) for rule in asked if callable(rule.measure)}
+    answers = _validate(asked, facts.clean, figures, docs)
+    found = {
+        rule.name: Finding(rule.name, rule.level, passed, observed, rule.wanted, rule.setting)
         for rule, (passed, observed) in zip(asked, answers, strict=True)
+    }
+    return Verdict(
+        facts.plan.name,
+        len(facts.manifest),
+        len(facts.clean),
+        tuple(found[rule.name] for rule in asked if not rule.over_time),
+        tuple(found[rule.name] for rule in asked if rule.over_time),
+        tuple(rule.name for rule in every if rule.level == "off"),
+        facts.shortcut,
     )
-    return Verdict(task, int(summary["images"]), len(images), findings)
 
 
 def _validate(
-    asked: list[Rule], tables: dict[str, pd.DataFrame], docs: Path
+    asked: list[Rule], images: pd.DataFrame, figures: dict[str, Figure], docs: Path
 ) -> list[tuple[bool, str]]:
+    """Whether each rule is kept, and what was observed, in the order of `asked`."""
+    summary = pd.DataFrame([{name: float(figure.value) for name, figure in figures.items()}])
+    tables = {"images": images, "summary": summary}
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Its own use of pandas and marshmallow warns; nothing there is ours to mend.
@@ -139,32 +102,30 @@ def _validate(
 
         context: Any = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
-        found: dict[int, tuple[bool, str]] = {}
+        results: dict[int, Any] = {}
         for name, table in tables.items():
-            mine = [(n, rule) for n, rule in enumerate(asked) if rule.table == name]
-            results = _checkpoint(gx, context, name, [rule for _, rule in mine], table)
-            found |= {mine[n][0]: answer for n, answer in results.items()}
+            mine = {
+                n: rule
+                for n, rule in enumerate(asked)
+                if callable(rule.measure) == (name == "summary")
+            }
+            results |= _checkpoint(gx, context, name, mine, table) if mine else {}
         _write_docs(context, docs)
-    return [found[n] for n in range(len(asked))]
+    return [
+        (bool(results[n].success), _observed(rule, results[n].result, figures))
+        for n, rule in enumerate(asked)
+    ]
 
 
 def _checkpoint(
-    gx: Any, context: Any, name: str, asked: list[Rule], table: pd.DataFrame
-) -> dict[int, tuple[bool, str]]:
+    gx: Any, context: Any, name: str, asked: dict[int, Rule], table: pd.DataFrame
+) -> dict[int, Any]:
+    """Great Expectations' result per number of a rule."""
     source = context.data_sources.add_or_update_pandas(name)
     batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("whole")
     suite = context.suites.add(gx.ExpectationSuite(name=name))
-    for place, rule in enumerate(asked):
-        suite.add_expectation(
-            gx.expectations.ExpectColumnValuesToBeBetween(
-                column=rule.column,
-                min_value=rule.low,
-                max_value=rule.high,
-                mostly=rule.mostly,
-                severity="critical" if rule.level == "error" else "warning",
-                meta={"place": place, "name": rule.name},
-            )
-        )
+    for number, rule in asked.items():
+        suite.add_expectation(_expectation(gx, number, rule))
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name=name, data=batch, suite=suite)
     )
@@ -173,20 +134,29 @@ def _checkpoint(
     )
     run = checkpoint.run(batch_parameters={"dataframe": table})
     (result,) = run.run_results.values()
-    answers = {}
-    for item in result.results:  # their order is not the order of the suite
-        rule = asked[item.expectation_config.meta["place"]]
-        answers[item.expectation_config.meta["place"]] = (
-            bool(item.success),
-            _observed(rule, item.result, table),
-        )
-    return answers
+    # Their order is not the order of the suite.
+    return {item.expectation_config.meta["number"]: item for item in result.results}
 
 
-def _observed(rule: Rule, result: dict[str, Any], table: pd.DataFrame) -> str:
-    if rule.table == "summary":
-        return f"{table[rule.column].iloc[0]:g}"
-    return f"{result.get('unexpected_count', 0)} of {result['element_count']} outside"
+def _expectation(gx: Any, number: int, rule: Rule) -> Any:
+    common = {
+        "column": rule.measure if isinstance(rule.measure, str) else rule.name,
+        "mostly": rule.mostly,
+        "severity": "critical" if rule.level == "error" else "warning",
+        "meta": {"number": number, "name": rule.name},
+    }
+    if rule.values:
+        return gx.expectations.ExpectColumnValuesToBeInSet(value_set=list(rule.values), **common)
+    return gx.expectations.ExpectColumnValuesToBeBetween(
+        min_value=rule.low, max_value=rule.high, **common
+    )
+
+
+def _observed(rule: Rule, result: dict[str, Any], figures: dict[str, Figure]) -> str:
+    if rule.name in figures:
+        return str(figures[rule.name])
+    outside = result.get("unexpected_count", 0)
+    return f"{outside} of {result['element_count']} outside" if outside else "all"
 
 
 def _write_docs(context: Any, docs: Path) -> None:
