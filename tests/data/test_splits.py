@@ -135,6 +135,15 @@ def test_shares_are_kept_for_every_label_as_images_come() -> None:
             assert abs(shares["val"] - 0.15) < 0.03, label
 
 
+@pytest.mark.parametrize("size", [30, 45, 70])
+def test_one_large_unit_does_not_empty_the_other_splits(size: int) -> None:
+    """A long film among a few photos."""
+    rows = plain(["a"] * (size + 20)).assign(group=["film"] * size + [None] * 20)
+    counts = assign(rows, NO_PAIRS, SETTINGS, 7).value_counts()
+    assert counts["test"] >= 5
+    assert counts["val"] >= 2
+
+
 def test_of_two_test_images_that_turn_out_to_be_one_neither_moves() -> None:
     """Stricter rules may find a test image in train: what was learned from is left out."""
     rows = plain(["a", "a", "a"])

@@ -6,7 +6,7 @@ fill up test, then validation, then train, to the shares that are asked for.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from heapq import heappop, heappush
 
@@ -128,19 +128,22 @@ def _draw(board: _Board, rows: pd.DataFrame, settings: Split, seed: int) -> None
     shape = (len(split), len(split))
     unit = connected_components(coo_array((np.ones(len(links)), (one, two)), shape), directed=False)
     units = _units(rows.iloc[free], unit[1][free], seed)
-    decided = pd.Series(split[: len(rows)]).groupby(rows["label"].to_numpy()).value_counts()
-    units["have_test"] = [decided.get((label, "test"), 0) for label in units["label"]]
-    units["have_val"] = [decided.get((label, "val"), 0) for label in units["label"]]
-    total = units["label"].map(rows["label"][split[: len(rows)] != _OUT].value_counts())
-    # How many of a label's images must still become test, and test or validation.
-    test = (settings.test * total - units["have_test"]).clip(lower=0)
-    either = test + (settings.val * total - units["have_val"]).clip(lower=0)
-    # Where in its label's free images the middle of each unit stands.
-    position = units.groupby("label")["size"].cumsum() - units["size"] / 2
-    chosen = np.select([position < test, position < either], ["test", "val"], "train")
-    by_unit = dict(zip(units.index, chosen, strict=True))
+    wanted = _wanted(rows["label"].to_numpy(), split[: len(rows)], settings)
+    chosen = {}
+    for number, label, size in units.itertuples():
+        # A unit that is larger than what is wanted goes on, and leaves the room to smaller ones.
+        chosen[number] = next((s for s in ("test", "val") if size / 2 < wanted[label, s]), "train")
+        wanted[label, chosen[number]] -= size
     for number in free:
-        board.split[number] = by_unit[unit[1][number]]
+        board.split[number] = chosen[unit[1][number]]
+
+
+def _wanted(labels: np.ndarray, split: np.ndarray, settings: Split) -> dict[tuple[str, str], float]:
+    """How many images of each label each split still lacks."""
+    total = Counter(labels[split != _OUT])
+    have = Counter(zip(labels, split, strict=True))
+    shares = {"test": settings.test, "val": settings.val, "train": 1.0}
+    return {(k, s): share * total[k] - have[k, s] for k in total for s, share in shares.items()}
 
 
 def _units(rows: pd.DataFrame, unit: np.ndarray, seed: int) -> pd.DataFrame:
@@ -149,7 +152,7 @@ def _units(rows: pd.DataFrame, unit: np.ndarray, seed: int) -> pd.DataFrame:
     rank = grouped["path"].min().map(lambda name: _rank(name, seed))
     label = grouped["label"].agg(lambda values: values.mode().iloc[0])
     units = pd.DataFrame({"label": label, "size": grouped.size(), "rank": rank})
-    return units.sort_values("rank")
+    return units.sort_values("rank").drop(columns="rank")
 
 
 def _rank(name: str, seed: int) -> int:

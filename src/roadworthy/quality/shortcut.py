@@ -136,11 +136,14 @@ def _forest(seed: int, trees: int, leaf: int) -> RandomForestClassifier:
     return RandomForestClassifier(trees, min_samples_leaf=leaf, random_state=seed, n_jobs=1)
 
 
+_PLACE = {name: place for place, name in enumerate(FORMATS)}
+
+
 def _features(rows: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """float32 of shape (rows, names); the format as its place in `FORMATS`."""
+    """float32 of shape (rows, names); the format as its place in `FORMATS`, others after them."""
     return np.column_stack(
         [
-            pd.Categorical(rows[name].astype(str), categories=list(FORMATS)).codes
+            [_PLACE.get(str(value), len(FORMATS)) for value in rows[name]]
             if name == "format"
             else rows[name].to_numpy(np.float32, na_value=0)
             for name in names
