@@ -87,3 +87,20 @@ def test_a_missing_class_is_an_error_too(plan: TaskPlan, project: Path) -> None:
         path.unlink()
     _, _, verdict = judged(plan, project)
     assert {"classes", "images in the smallest class"} <= {f.name for f in verdict.broken("error")}
+
+
+def test_a_small_class_is_set_aside_if_so_wished(plan: TaskPlan, project: Path) -> None:
+    """Never silently: each image is in quarantine, with the reason."""
+    write_images(project / "data/car/van", 3, (96, 72), seed=4)
+    dropping = plan.model_copy(
+        update={
+            "label": plan.label.model_copy(update={"classes": None}),
+            "validation": plan.validation.model_copy(update={"small_classes": "drop"}),
+        }
+    )
+    clean, aside, verdict = judged(dropping, project)
+    assert verdict.passed
+    assert set(clean["label"]) == {"car", "not_car"}
+    assert aside["reason"].unique().tolist() == ["its class has 3 images, fewer than 5"]
+    refusing = dropping.model_copy(update={"validation": plan.validation})
+    assert not judged(refusing, project)[2].passed

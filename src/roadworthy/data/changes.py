@@ -16,6 +16,8 @@ Listing = Mapping[str, str]
 LabelOf = Callable[[str], str | None]
 # Task and hash.
 Content = tuple[str, str]
+# Files that say something of images: labels and boxes.
+BESIDE = frozenset({".csv", ".txt", ".yaml"})
 # Names shown of each kind of change.
 SHOWN = 10
 
@@ -41,7 +43,8 @@ class Changes:
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for kind, paths in self._kinds():
             for path in paths:
-                counts[_task(path)][kind] += 1
+                beside = Path(path).suffix.lower() in BESIDE
+                counts[_task(path)][f"other files {kind}" if beside else kind] += 1
         return "; ".join(
             f"{task}: " + ", ".join(f"{count} {kind}" for kind, count in found.items())
             for task, found in sorted(counts.items())

@@ -47,6 +47,8 @@ class Version:
     hash: str
     changes: Changes | None
     """None: the version before it is not in DVC's cache."""
+    note: str = ""
+    """What was done, where file names alone do not tell."""
 
     def __str__(self) -> str:
         return self.hash
@@ -54,7 +56,7 @@ class Version:
     @property
     def message(self) -> str:
         """One line for `data.dvc` and for a commit."""
-        return "changes not known" if self.changes is None else str(self.changes)
+        return self.note or ("changes not known" if self.changes is None else str(self.changes))
 
 
 def ensure(draw: Draw) -> str:
@@ -101,13 +103,14 @@ def ensure(draw: Draw) -> str:
     return "drawn, and the same as data.dvc records"
 
 
-def change(edit: Callable[[Path], None]) -> Version:
+def change(edit: Callable[[Path], None], note: str = "") -> Version:
     """Make a new version: `edit` works on a copy of hard links, which then is swapped in.
 
     An error, or a kill at any moment, leaves the version that was (`recover` at the next start).
 
     Args:
         edit: adds, removes and replaces files in the folder it is given; it never writes into one.
+        note: the version's message, instead of counts of files.
 
     Raises:
         DataError: another command is changing `data/`.
@@ -117,7 +120,7 @@ def change(edit: Callable[[Path], None]) -> Version:
         try:
             edit(staging.stage())
             staging.swap()
-            version = accept()
+            version = accept(note=note)
         except BaseException:
             _recover()
             raise
@@ -146,11 +149,12 @@ def _is_accepted() -> bool:
     return _meta(_record()).get(ACCEPTED) == _recorded() and out.get_hash() == out.hash_info
 
 
-def accept(meta: dict[str, Any] | None = None) -> Version:
+def accept(meta: dict[str, Any] | None = None, note: str = "") -> Version:
     """Make what is in `data/` the new version; nothing is written if it is the one that was.
 
     Args:
         meta: kept in `data.dvc`; None forgets that an earlier version was drawn.
+        note: the version's message, instead of counts of files.
 
     Raises:
         DataError: there is no `data/`.
@@ -168,9 +172,8 @@ def accept(meta: dict[str, Any] | None = None) -> Version:
         meta = {k: v for k, v in _meta(before).items() if k != ACCEPTED} | (meta or {})
     else:
         out = recorded_out(repo)
-        version = Version(
-            new, _changes(read_listing(out, old) if before else {}, read_listing(out, new))
-        )
+        listed = read_listing(out, old) if before else {}
+        version = Version(new, _changes(listed, read_listing(out, new)), note)
         record["outs"][0]["desc"] = version.message
     record["meta"] = {**(meta or {}), ACCEPTED: new}
     _write(record)

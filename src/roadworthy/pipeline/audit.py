@@ -102,7 +102,9 @@ def apply(plan: TaskPlan, file: Path) -> None:
     def edit(copy: Path) -> None:
         corrections.write(found, plan.images, copy / inside)
 
-    accepted = version.change(edit)
+    out = sum(not correction.label for correction in found)
+    note = f"{plan.name}: {len(found) - out} relabelled, {out} taken out"
+    accepted = version.change(edit, note)
     print(f"{plan.name}: labels corrected: {len(found)}")
     print("\n".join(corrections.summarise(found)))
     print(f"data version {accepted}: {accepted.message}")
