@@ -86,7 +86,7 @@ def project(images: str) -> None:
         "kind": "multiclass",
         "images": images,
         "label": {"from": ["folder"]},
-        "validate": {"min_per_class": 1, "levels": {"imbalance": "warn", "labels": "warn"}},
+        "validate": {"min_per_class": 1, "levels": {"imbalance": "warn"}},
     }
     Path("params.yaml").write_text(yaml.safe_dump({"tasks": {"all": task}}), encoding="utf-8")
     run("plan")

@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+CHUNK = 2048
 # How much the windows leave out at a side when details are compared.
 CUTS = (0.0, 0.025, 0.05)
 
@@ -55,10 +56,33 @@ def middle(images: np.ndarray) -> np.ndarray:
     return middle
 
 
-def direct(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Correlation of (N, F) with (N, F), row by row."""
-    correlation: np.ndarray = np.einsum("nf,nf->n", _normal(one), _normal(two)) / one.shape[1]
-    return correlation
+def views(thumbnails: np.ndarray) -> np.ndarray:
+    """Each thumbnail, uint8 (N, 32, 32, 3), through every window at 8 x 8, the whole first.
+
+    Returns:
+        float16 (N, 16, 192), each view with mean 0 and standard deviation 1.
+    """
+    sharp, _ = _windows(32, 8, (0.0, 0.05), 0)
+    found = np.empty((len(thumbnails), len(sharp) ** 2, 192), np.float16)
+    for n in range(0, len(thumbnails), CHUNK):
+        seen = _through(thumbnails[n : n + CHUNK].astype(np.float32), sharp)
+        found[n : n + CHUNK] = _normal(seen.reshape(len(seen), -1, 192))
+    return found
+
+
+def agree(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Correlation, pair by pair, of views (N, F): float32 (N,)."""
+    found: np.ndarray = np.einsum("nf,nf->n", one.astype(np.float32), two.astype(np.float32))
+    found /= one.shape[1]
+    return found
+
+
+def best_view(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """The best correlation of any view of one with the whole of the other: (N, V, F) to (N,)."""
+    one, two = one.astype(np.float32), two.astype(np.float32)
+    both = (np.einsum("nvf,nf->nv", a, b[:, 0]) for a, b in ((one, two), (two, one)))
+    best: np.ndarray = np.maximum(*(part.max(axis=1) for part in both)) / one.shape[2]
+    return best
 
 
 def _likeness(

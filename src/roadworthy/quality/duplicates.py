@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,15 +21,17 @@ from roadworthy.data.images import decode
 from roadworthy.params import Validation
 from roadworthy.quality import alignment
 
-# Correlations of thumbnails from which a pair is looked at through windows, and then on its files;
-# and the mean of the last two looks from which it is one picture. Copies that are resized, compressed
-# again or cut by a twentieth at the sides come to 0.94 and more; different cars of one make in one
-# studio, and drawings of one scene, to 0.92 at most.
-GLANCE, LOOK, SAME = 0.6, 0.91, 0.93
+# Correlations from which a pair goes on: of 8 x 8 thumbnails as they are (a mirrored copy is seldom
+# cut as well), through windows, and of 16 x 16 through windows; and the mean of the last one and of the
+# files' details from which it is one picture. Copies that are resized, compressed again or cut by a
+# twentieth at the sides come to 0.94 and more; different cars of one make in one studio, and drawings
+# of one scene, to 0.92 at most.
+GLANCE, MIRRORED, GAZE, LOOK, SAME = 0.76, 0.95, 0.95, 0.91, 0.93
 # Of pictures with a side under 30 pixels, few details are left to tell them apart.
 SAME_SMALL = 0.955
-# Rows of the all-with-all comparison for one thread, and at once; pairs of thumbnails at once.
-BLOCK, ROWS, PAIRS = 2048, 32, 512
+# Rows of the all-with-all comparison for one thread, and at once; pairs of thumbnails, and of files,
+# at once.
+BLOCK, ROWS, PAIRS, FILES = 2048, 32, 1024, 64
 COLUMNS = ("first", "second", "bits", "likeness", "mirrored")
 Progress = Callable[[int, int], None]
 
@@ -101,59 +104,79 @@ def _within(job: tuple[np.ndarray, np.ndarray, bool, int], bits: int) -> np.ndar
 
 
 def _compared(found: pd.DataFrame, thumbnails: np.ndarray) -> pd.DataFrame:
-    """Those whose thumbnails are alike."""
-    small = thumbnails.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4), dtype=np.float32)
-    keep = []
-    for start in range(0, len(found), PAIRS):
-        part = found.iloc[start : start + PAIRS]
-        one, two = (_taken(small, part, side) for side in ("first", "second"))
-        part = part[alignment.direct(_flat(one), _flat(two)) >= GLANCE]
-        if len(part):
-            pair = (_taken(thumbnails, part, side) for side in ("first", "second"))
-            likeness = alignment.coarse(*(image.astype(np.float32) for image in pair))
-            keep.append(part.assign(likeness=likeness)[likeness >= LOOK])
-    if not keep:
-        return found.iloc[:0].assign(likeness=np.empty(0))
-    return pd.concat(keep, ignore_index=True)
+    """Those whose thumbnails are alike, by three looks; with `likeness`, that of the last one."""
+    views = alignment.views(thumbnails)
+    turned = alignment.views(thumbnails[:, :, ::-1])[:, 0]
+
+    def glance(part: pd.DataFrame) -> np.ndarray:
+        one, two, mirrored = _places(part)
+        other = views[two, 0]
+        other[mirrored] = turned[two[mirrored]]
+        enough: np.ndarray = np.where(mirrored, MIRRORED, GLANCE)
+        return alignment.agree(views[one, 0], other) >= enough
+
+    def gaze(part: pd.DataFrame) -> np.ndarray:
+        one, two, mirrored = _places(part)
+        alike: np.ndarray = mirrored | (alignment.best_view(views[one], views[two]) >= GAZE)
+        return alike
+
+    def look(part: pd.DataFrame) -> np.ndarray:
+        one, two, mirrored = _places(part)
+        other = thumbnails[two]
+        other[mirrored] = other[mirrored][:, :, ::-1]
+        return alignment.coarse(thumbnails[one].astype(np.float32), other.astype(np.float32))
+
+    found = found[_in_parts(glance, found, bool)]
+    found = found[_in_parts(gaze, found, bool)]
+    found = found.assign(likeness=_in_parts(look, found, float))
+    return found[found["likeness"] >= LOOK].reset_index(drop=True)
 
 
-def _taken(images: np.ndarray, part: pd.DataFrame, side: str) -> np.ndarray:
-    """The images of one side of the pairs; the second of a mirrored pair is turned back."""
-    taken: np.ndarray = images[part[side].to_numpy()]
-    if side == "second":
-        turned = part["mirrored"].to_numpy()
-        taken[turned] = taken[turned][:, :, ::-1]
-    return taken
+def _places(part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return part["first"].to_numpy(), part["second"].to_numpy(), part["mirrored"].to_numpy()
 
 
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1)
+def _in_parts(
+    ask: Callable[[pd.DataFrame], np.ndarray], found: pd.DataFrame, kind: type
+) -> np.ndarray:
+    """The answers for all pairs, a part at a time so that memory stays small, on all cores."""
+    parts = [found.iloc[n : n + PAIRS] for n in range(0, len(found), PAIRS)]
+    with ThreadPoolExecutor() as pool:
+        return np.concatenate([np.empty(0, kind), *pool.map(ask, parts)])
 
 
 def _confirmed(found: pd.DataFrame, rows: pd.DataFrame, progress: Progress) -> pd.DataFrame:
     """Those whose files show the same details; likelier ones are looked at first."""
     paths = [Path(path) for path in rows["path"]]
     side = rows[["width", "height"]].min(axis=1).to_numpy()
+
+    def confirm(pair: dict[Any, Any]) -> float | None:
+        one, two = _grey(paths[pair["first"]]), _grey(paths[pair["second"]])
+        size = _size(min(side[pair["first"]], side[pair["second"]]))
+        wanted = SAME if size >= 24 else SAME_SMALL
+        # The mean of both looks must reach `wanted`.
+        enough = 2 * wanted - pair["likeness"]
+        fine = alignment.fine(one, two[:, ::-1] if pair["mirrored"] else two, size, enough)
+        return (pair["likeness"] + fine) / 2 if fine >= enough else None
+
     root = list(range(len(rows)))
     kept = []
     ordered = found.sort_values(["likeness", "first", "second"], ascending=[False, True, True])
-    for done, pair in enumerate(ordered.to_dict("records")):
-        progress(done + 1, len(found))
-        first, second = pair["first"], pair["second"]
-        if _root(root, first) == _root(root, second):
-            continue
-        size = _size(min(side[first], side[second]))
-        one, two = _grey(paths[first]), _grey(paths[second])
-        wanted = SAME if size >= 24 else SAME_SMALL
-        two = two[:, ::-1] if pair["mirrored"] else two
-        # The mean of both looks must reach `wanted`.
-        fine = alignment.fine(one, two, size, enough=2 * wanted - pair["likeness"])
-        likeness = (pair["likeness"] + fine) / 2
-        if likeness >= wanted:
-            root[_root(root, first)] = _root(root, second)
-            kept.append(pair | {"likeness": round(likeness, 4)})
+    pairs = ordered.to_dict("records")
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(pairs), FILES):
+            part = [p for p in pairs[start : start + FILES] if not _joined(root, p)]
+            for pair, likeness in zip(part, pool.map(confirm, part), strict=True):
+                if likeness is not None and not _joined(root, pair):
+                    root[_root(root, pair["first"])] = _root(root, pair["second"])
+                    kept.append(pair | {"likeness": round(likeness, 4)})
+            progress(min(start + FILES, len(pairs)), len(pairs))
     confirmed = pd.DataFrame(kept, columns=list(COLUMNS))
     return confirmed.sort_values(["first", "second"], ignore_index=True)
+
+
+def _joined(roots: list[int], pair: dict[Any, Any]) -> bool:
+    return _root(roots, pair["first"]) == _root(roots, pair["second"])
 
 
 def _root(roots: list[int], place: int) -> int:
