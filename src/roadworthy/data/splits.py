@@ -150,7 +150,9 @@ def _units(rows: pd.DataFrame, unit: np.ndarray, seed: int) -> pd.DataFrame:
     """One row per unit, in the order of the draw: its label (the most frequent one) and size."""
     grouped = rows.groupby(unit)
     rank = grouped["path"].min().map(lambda name: _rank(name, seed))
-    label = grouped["label"].agg(lambda values: values.mode().iloc[0])
+    votes = rows.groupby([unit, "label"]).size().rename_axis(["unit", "label"])
+    table = votes.reset_index(name="votes").sort_values(["votes", "label"], ascending=[False, True])
+    label = table.drop_duplicates("unit").set_index("unit")["label"]
     units = pd.DataFrame({"label": label, "size": grouped.size(), "rank": rank})
     return units.sort_values("rank").drop(columns="rank")
 
