@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from roadworthy.data import boxes, manifest, version
+from roadworthy.data.changes import BESIDE
 from roadworthy.layout import folder, replacing
 from roadworthy.params import TaskPlan
 from roadworthy.progress import bar
@@ -14,8 +15,6 @@ MANIFEST = "manifest.parquet"
 THUMBNAILS = "thumbnails.npy"
 BOXES = "boxes.parquet"
 BOX_FAULTS = "box_faults.csv"
-# Where boxes may stand.
-WITH_BOXES = frozenset({".csv", ".txt"})
 MEMORY = Path(".cache/index")
 
 
@@ -29,26 +28,33 @@ def run(plan: TaskPlan) -> None:
     version.refuse_unaccepted()
     with bar(f"index {plan.name}") as progress:
         made = manifest.build(plan, MEMORY / f"{plan.name}.npz", progress)
+    found = boxes.read(plan.images) if _may_have_boxes(made) else None
     with replacing(folder(plan.name, "index")) as out:
         made.rows.to_parquet(out / MANIFEST, index=False)
         np.save(out / THUMBNAILS, made.thumbnails)
-        if any(path.suffix.lower() in WITH_BOXES for path in made.left_out):
-            _write_boxes(plan, out)
+        if found is not None:
+            found.rows.to_parquet(out / BOXES, index=False)
+            found.faults.to_csv(out / BOX_FAULTS, index=False)
     print(f"index {plan.name}: {len(made.rows):,} images, {made.read:,} of them read")
+    _report_others(made)
+    if found is not None:
+        _report_boxes(found)
+
+
+def _may_have_boxes(made: manifest.Manifest) -> bool:
+    return any(path.name == boxes.TABLE or path.suffix == ".txt" for path in made.left_out)
+
+
+def _report_others(made: manifest.Manifest) -> None:
     endings = Counter(path.suffix.lower() or path.name for path in made.left_out)
-    for known in WITH_BOXES:
-        endings.pop(known, None)
-    if endings:
-        counts = ", ".join(f"{number} {ending}" for ending, number in endings.most_common(5))
-        print(f"  not images, left out: {counts}")
+    counts = [f"{n} {ending}" for ending, n in endings.most_common() if ending not in BESIDE]
+    if counts:
+        print(f"  not images, left out: {', '.join(counts[:5])}")
 
 
-def _write_boxes(plan: TaskPlan, out: Path) -> None:
-    found = boxes.read(plan.images)
-    if found.rows.empty and found.faults.empty:
-        return
-    found.rows.to_parquet(out / BOXES, index=False)
-    found.faults.to_csv(out / BOX_FAULTS, index=False)
+def _report_boxes(found: boxes.Boxes) -> None:
     print(f"  {len(found.rows):,} boxes in {found.rows['path'].nunique():,} images")
     for fault in found.faults.head(5).to_dict("records"):
         print(f"  no box: {fault['file']}, line {fault['line']}: {fault['reason']}")
+    if len(found.faults) > 5:
+        print(f"  ... and {len(found.faults) - 5} more: {BOX_FAULTS}")
