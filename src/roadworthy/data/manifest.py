@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from roadworthy.data import hashing, reading
+from roadworthy.data import reading
 from roadworthy.data.files import File, find
 from roadworthy.data.labels import Labels
 from roadworthy.data.remembered import Remembered
@@ -57,8 +57,6 @@ def build(
     files, left_out = find(plan.images)
     described, read = _described(files, memory, plan, progress)
     rows = described.rows.drop(columns="changed")
-    rows["phash"] = hashing.as_text(hashing.phash(hashing.to_grey(described.thumbnails)))
-    rows.loc[~rows["readable"].astype(bool), "phash"] = None
     _label(rows, files, plan)
     return Manifest(rows, described.thumbnails, read, left_out)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from roadworthy.data import images
+from roadworthy.data import hashing, images
 from roadworthy.data.files import File
 from roadworthy.data.hashing import GREY, THUMBNAIL
 from roadworthy.data.images import decode
@@ -26,10 +26,12 @@ CHUNK = 32
 COLUMNS = (
     *("path", "sha256", "width", "height", "aspect", "mode", "format", "bytes"),
     *("brightness", "contrast", "red", "green", "blue", "border_red", "border_green"),
-    *("border_blue", "sharpness", "readable", "reason", "changed"),
+    *("border_blue", "sharpness", "readable", "reason", "changed", "phash"),
 )
 # Of one kind whatever is missing, so that the same files always give the same table.
-_OTHERS = ("path", "sha256", "mode", "format", "bytes", "readable", "reason", "changed")
+_OTHERS = (
+    *("path", "sha256", "mode", "format", "bytes", "readable", "reason", "changed", "phash"),
+)
 _NUMBERS = dict.fromkeys((name for name in COLUMNS if name not in _OTHERS), "float64")
 # Larger files are no images that anybody trains on.
 MAX_BYTES = 2**30
@@ -41,7 +43,8 @@ _known: dict[str, int] = {}
 
 def key(settings: Index) -> str:
     """Says how files are read: the code that does it, and its limits."""
-    code = b"".join(Path(str(m.__file__)).read_bytes() for m in (images, sys.modules[__name__]))
+    readers = (images, hashing, sys.modules[__name__])
+    code = b"".join(Path(str(module.__file__)).read_bytes() for module in readers)
     return f"{hashlib.sha256(code).hexdigest()[:16]}/{settings.max_pixels}"
 
 
@@ -68,11 +71,21 @@ def describe_all(
         if thumbnail is not None:
             thumbnails[number] = thumbnail
         progress(len(rows), len(new))
-    parts = [pd.DataFrame(rows, columns=list(COLUMNS), index=new)] if rows else []
+    parts = (
+        [_hashed(pd.DataFrame(rows, columns=list(COLUMNS), index=new), thumbnails)] if rows else []
+    )
     parts += [known.rows.iloc[place[old]].set_axis(old)] if len(old) else []
     frame = parts[0] if len(parts) == 1 else pd.concat(parts).sort_index()
     frame = frame.astype({**_NUMBERS, "readable": bool, "changed": "int64"})
     return Remembered(frame, thumbnails, known.key), len(new)
+
+
+def _hashed(rows: pd.DataFrame, thumbnails: np.ndarray) -> pd.DataFrame:
+    """With the perceptual hashes of the thumbnails, by row number, of what can be read."""
+    readable = rows.index[rows["readable"].astype(bool)]
+    codes = hashing.phash(hashing.to_grey(thumbnails[readable.to_numpy(np.int64)]))
+    rows["phash"] = pd.Series(hashing.as_text(codes), index=readable, dtype=object)
+    return rows
 
 
 def describe(path: Path, max_pixels: int) -> Described:
