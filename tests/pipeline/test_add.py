@@ -93,7 +93,7 @@ def test_new_images_are_a_new_version(road: Path, capsys: pytest.CaptureFixture[
     assert labels()["mine/Not Car/0000.png"] == "not_car"
     said = capsys.readouterr().out
     assert "2 car" in said and "1 not_car" in said and "dvc repro export@car" in said
-    assert version.ensure(add._refuse)  # the version is recorded, and in the cache
+    assert version.ensure()  # the version is recorded, and in the cache
 
 
 def test_a_folder_added_again_brings_only_what_is_new(
@@ -304,7 +304,7 @@ def test_a_kill_leaves_a_whole_version(road: Path, replace: bool) -> None:
             break
         version.recover()
         assert contents() in (present, wanted)
-        version.ensure(add._refuse)
+        version.ensure()
     add.run(source, "car", replace=replace)
     assert contents() == wanted
     record = yaml.safe_load(Path("data.dvc").read_text())

@@ -85,7 +85,7 @@ def test_corrections_become_a_new_version(
     assert {p: p.read_bytes() for p in Path("data").rglob("*.png")} == images
     assert version.RECORD.read_text() != record
     assert "car -> background" in done.output and "car -> taken out" in done.output
-    version.ensure(audit._refuse)
+    version.ensure()
     # Back again: the same file no longer fits, a new one does.
     with pytest.raises(DataError, match="another label under `given`"):
         audit.apply(own, Path("suspects.csv"))

@@ -54,9 +54,8 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Drawn street scenes, no two frames of one clip."""
     folder = tmp_path_factory.mktemp("drawn")
     generate(folder / "set", seed=11, scale=0.12)
-    faults = {"exif", "copy"}
     drawn = sorted((folder / "set/police").rglob("*.jpg"))
-    opened = [p for p in drawn if "clip" not in p.name and not faults & set(p.parts)]
+    opened = [p for p in drawn if "clip" not in p.name]
     rows = [(p, describe(p, 10**8)[0]) for p in opened]
     unique = {row["sha256"]: p for p, row in rows if row["readable"]}
     return list(unique.values())[:COUNT]
@@ -140,12 +139,15 @@ def test_no_pair_within_the_distance_is_missed(seed: int, count: int, bits: int)
     """The blocks and buffers of the fast comparison change nothing."""
     rng = np.random.default_rng(seed)
     one, two = (rng.integers(0, 2**6, count).astype(np.uint64) * 2**31 for _ in range(2))
-    duplicates_rows = duplicates.ROWS
-    found = {
-        (int(a), int(b), int(d))
-        for start in range(0, count, duplicates.BLOCK)
-        for a, b, d, _ in duplicates._within((one, two, False, start), bits)
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        # Small, so that 90 rows fill several blocks and buffers, and the last ones in part.
+        patch.setattr(duplicates, "BLOCK", 24)
+        patch.setattr(duplicates, "ROWS", 5)
+        found = {
+            (int(a), int(b), int(d))
+            for start in range(0, count, duplicates.BLOCK)
+            for a, b, d, _ in duplicates._within((one, two, False, start), bits)
+        }
     wanted = {
         (a, b, (int(one[a]) ^ int(two[b])).bit_count())
         for a in range(count)
@@ -153,4 +155,3 @@ def test_no_pair_within_the_distance_is_missed(seed: int, count: int, bits: int)
         if (int(one[a]) ^ int(two[b])).bit_count() <= bits
     }
     assert found == wanted
-    assert duplicates_rows < 90, "several buffers are filled"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from roadworthy.errors import DataError
 from roadworthy.quality import suspects, suspects_page
+from roadworthy.quality.units import units as units_of
 from support import write_images
 
 LABELS = ("bike", "car", "van")
@@ -96,10 +97,10 @@ def test_images_that_belong_together_are_one_unit() -> None:
         {"group": ["x", "x", None, None, None, "y"], "cluster": [None, 7, 7, None, 8, None]},
         index=[9, 8, 7, 6, 5, 4],
     )
-    first, second, third, alone, other, last = suspects.units(rows)
+    first, second, third, alone, other, last = units_of(rows)
     assert first == second == third
     assert len({first, alone, other, last}) == 4
-    assert len(set(suspects.units(rows[["cluster"]].iloc[3:]))) == 3
+    assert len(set(units_of(rows[["cluster"]].iloc[3:]))) == 3
 
 
 def test_one_image_of_a_class_is_refused() -> None:

@@ -59,14 +59,15 @@ class Version:
         return self.note or ("changes not known" if self.changes is None else str(self.changes))
 
 
-def ensure(draw: Draw) -> str:
+def ensure(draw: Draw | None = None) -> str:
     """Make `data/` be the version in `data.dvc`, and keep a copy in DVC's cache.
 
     What is there and right stays. What is missing comes from the cache, is drawn again if it is
     the embedded set, or else is pulled from the remote.
 
     Args:
-        draw: draws the embedded set into a folder, from a seed and a scale.
+        draw: draws the embedded set into a folder, from a seed and a scale; None leaves that to
+            `roadworthy setup`.
 
     Returns:
         What was done, in a few words.
@@ -89,6 +90,8 @@ def ensure(draw: Draw) -> str:
     generator = _meta(_record()).get(GENERATOR)
     if generator is None:
         raise DataError(f"{DATA} is missing and not in DVC's cache: run `dvc pull {RECORD}`")
+    if draw is None:
+        raise DataError(f"{DATA} is missing: run `roadworthy setup` first")
     draw(DATA, int(generator["seed"]), float(generator["scale"]))
     if out.get_hash() != out.hash_info:
         other = Path("data.drawn-differently")

@@ -42,7 +42,7 @@ def run(
     source = source.resolve()
     _check_places(source, labels, plan)
     if staging.RECORD.is_file():
-        version.ensure(_refuse)
+        version.ensure()
     with bar(f"read {source.name}") as progress:
         intake = sort_out(
             source,
@@ -134,7 +134,3 @@ def _copy(image: Found, images: Path) -> None:
     place = images / image.place
     place.parent.mkdir(parents=True, exist_ok=True)
     staging.copy(image.path, place)
-
-
-def _refuse(folder: Path, seed: int, scale: float) -> None:
-    raise DataError(f"{folder} is missing: run `roadworthy setup` first")

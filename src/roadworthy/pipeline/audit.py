@@ -17,6 +17,7 @@ from roadworthy.params import TaskPlan
 from roadworthy.pipeline.index import MEMORY
 from roadworthy.progress import bar
 from roadworthy.quality import corrections, suspects, suspects_page
+from roadworthy.quality.units import units
 
 if TYPE_CHECKING:
     from roadworthy.pipeline.train import Trained
@@ -54,8 +55,8 @@ def judge(plan: TaskPlan, trained: "Trained") -> pd.DataFrame:
     data = trained.data
     targets = data.targets(np.arange(len(data)))
     found = features(trained, plan.train.threads, f"features {plan.name}")
-    units = suspects.units(data.rows)
-    probabilities = suspects.out_of_fold(found, targets, units, plan.audit.folds, plan.seed)
+    whole = units(data.rows)
+    probabilities = suspects.out_of_fold(found, targets, whole, plan.audit.folds, plan.seed)
     return suspects.rank(data.rows, data.labels, probabilities)
 
 
@@ -90,7 +91,7 @@ def apply(plan: TaskPlan, file: Path) -> None:
     """
     if DATA not in plan.images.parents:
         raise DataError(f"the images of {plan.name} are in {plan.images}, not below {DATA}/")
-    version.ensure(_refuse)
+    version.ensure()
     with bar(f"index {plan.name}") as progress:
         rows = manifest.build(plan, MEMORY / f"{plan.name}.npz", progress).rows
     known = plan.label.classes or tuple(rows["label"].dropna().unique())
@@ -126,7 +127,3 @@ def _keep_edits(file: Path, rows: pd.DataFrame, task: str) -> None:
             f"`roadworthy audit {task} --apply {file}` and `dvc repro train@{task}` take them in; "
             "or delete the file"
         )
-
-
-def _refuse(folder: Path, seed: int, scale: float) -> None:
-    raise DataError(f"{folder} is missing: run `roadworthy setup` first")

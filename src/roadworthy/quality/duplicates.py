@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
@@ -169,32 +170,23 @@ def _confirmed(found: pd.DataFrame, rows: pd.DataFrame, progress: Progress) -> p
         fine = alignment.fine(one, two[:, ::-1] if pair["mirrored"] else two, size, enough)
         return (pair["likeness"] + fine) / 2 if fine >= enough else None
 
-    root = list(range(len(rows)))
+    joined = DisjointSet(range(len(rows)))
     kept = []
     ordered = found.sort_values(["likeness", "first", "second"], ascending=[False, True, True])
     pairs = ordered.to_dict("records")
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(pairs), FILES):
-            part = [p for p in pairs[start : start + FILES] if not _joined(root, p)]
+            part = [
+                p
+                for p in pairs[start : start + FILES]
+                if not joined.connected(p["first"], p["second"])
+            ]
             for pair, likeness in zip(part, pool.map(confirm, part), strict=True):
-                if likeness is not None and not _joined(root, pair):
-                    root[_root(root, pair["first"])] = _root(root, pair["second"])
+                if likeness is not None and joined.merge(pair["first"], pair["second"]):
                     kept.append(pair | {"likeness": round(likeness, 4)})
             progress(min(start + FILES, len(pairs)), len(pairs))
     confirmed = pd.DataFrame(kept, columns=list(COLUMNS))
     return confirmed.sort_values(["first", "second"], ignore_index=True)
-
-
-def _joined(roots: list[int], pair: dict[Any, Any]) -> bool:
-    return _root(roots, pair["first"]) == _root(roots, pair["second"])
-
-
-def _root(roots: list[int], place: int) -> int:
-    """The one that stands for all that `place` is joined with."""
-    while roots[place] != place:
-        roots[place] = roots[roots[place]]
-        place = roots[place]
-    return place
 
 
 def _size(side: float) -> int:

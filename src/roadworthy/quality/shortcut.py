@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
+
+from roadworthy.quality.units import units
 
 # What is seen, by the name under which it is told.
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -173,7 +173,7 @@ def _figures(labels: np.ndarray, answers: np.ndarray) -> tuple[float, float, flo
 
 def _sure(rows: pd.DataFrame, accuracy: float, balanced: float) -> float:
     """The gain less two standard errors of a coin; copies of one picture are one throw of it."""
-    throws = rows.groupby(_units(rows))["label"].first().value_counts().to_numpy(float)
+    throws = rows.groupby(units(rows))["label"].first().value_counts().to_numpy(float)
     share = float(rows["label"].value_counts(normalize=True).max())
     plain = accuracy - share - 1 / np.sqrt(throws.sum())
     even = balanced - 1 / len(throws) - np.sqrt((1 / throws).sum()) / len(throws)
@@ -185,24 +185,11 @@ def _deal(rows: pd.DataFrame, seed: int) -> np.ndarray:
 
     As scikit-learn's StratifiedGroupKFold does, which refuses classes that are rarer than folds.
     """
-    unit = _units(rows)
+    unit = pd.Series(units(rows), index=rows.index)
     first = rows.assign(unit=unit).groupby("unit")["label"].first()
     shuffled = first.sample(frac=1, random_state=seed).sort_values(kind="stable")
     fold = pd.Series(np.arange(len(shuffled)) % FOLDS, index=shuffled.index)
     return unit.map(fold).to_numpy(int)
-
-
-def _units(rows: pd.DataFrame) -> pd.Series:
-    """A number per row, the same for rows that share a cluster or a group."""
-    left: list[int] = []
-    right: list[int] = []
-    for column in ("group", "cluster"):
-        if column in rows:
-            for places in rows.groupby(column).indices.values():
-                left += [places[0]] * len(places)
-                right += list(places)
-    links = coo_array((np.ones(len(left)), (left, right)), shape=(len(rows), len(rows)))
-    return pd.Series(connected_components(links, directed=False)[1], index=rows.index)
 
 
 def _sample(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
