@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run install data road promote package summary ui serve retrain test test-all lint format lock clean
+.PHONY: help run install data road promote package summary ui serve retrain test test-all bench lint format lock clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ test: install ## run the tests
 
 test-all: install ## run the tests and the long journeys
 	@python -m pytest
+
+bench: install ## how fast training is on this machine: ten minutes, tables and artifacts/bench/
+	@python -m benchmarks.training
+	@python -m benchmarks.training --markdown
 
 lint: install ## ruff and mypy
 	@ruff check .

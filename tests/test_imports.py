@@ -18,6 +18,7 @@ KNOWS = {
     "training": {"models", "data", "evaluation.metrics"},
     "bundle": {"models", "data", "evaluation"},
     "tracking": {"bundle"},
+    "tuning": set(),
     "serving": {"bundle", "data"},
     "monitoring": {"bundle"},
 }
@@ -26,7 +27,9 @@ OWN_ROOM = {
     "cleanlab": "quality",
     "kagglehub": "data",
     "lightning": "training",
+    "litdata": "data",
     "mlflow": "tracking",
+    "optuna": "tuning",
     "bentoml": "serving",
     "prefect": "flows",
 }

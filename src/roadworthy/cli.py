@@ -67,6 +67,35 @@ for _stage in STAGES:
     (_shared if _stage in ("plan", "pretrain") else _per_task)(_stage)
 
 
+@app.command(rich_help_panel="Models")
+def tune(
+    task: TaskOption,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="In all, those of an earlier search counted in."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes that search at once.")
+    ] = None,
+) -> None:
+    """Search for better settings of a task's training; go on with a search that was interrupted."""
+    from roadworthy.pipeline.tune import run
+
+    run(task, trials, jobs)
+
+
+@app.command(rich_help_panel="Models")
+def backbones(
+    pattern: Annotated[
+        str, typer.Argument(help="A part of the name, or a pattern such as '*_v2_*'.")
+    ] = "",
+) -> None:
+    """The backbones there are: least and native size, parameters, operations, ImageNet top-1."""
+    from roadworthy.pipeline.backbones import run
+
+    run(pattern)
+
+
 @app.command(rich_help_panel="Data")
 def setup(
     accept: Annotated[

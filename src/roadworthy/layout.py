@@ -54,6 +54,9 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     temporary = target.with_name(f".{target.name}.tmp")
     discarded = target.with_name(f".{target.name}.old")
+    if discarded.exists() and not target.exists():
+        # Killed between the two renames below.
+        os.replace(discarded, target)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from roadworthy.bundle import format as bundle_format
 from roadworthy.bundle.format import Lineage
 from roadworthy.errors import TrackingError
-from roadworthy.tracking import fields, store
+from roadworthy.tracking import fields, process, store
 from roadworthy.tracking.runs import RunLog
 from support import tiny_bundle
 
@@ -31,14 +33,30 @@ ROWS = pd.DataFrame(
         "width": [1] * 6,
     }
 )
-KILLED = """
+TRAINING = """
 import sys, time
 from roadworthy.bundle.format import Lineage
 from roadworthy.tracking.runs import RunLog
-with RunLog.start("car", params={}, lineage=Lineage(params_hash="abc"), sample_every=0) as run:
+with RunLog.start("car", params={"a": 1}, lineage=Lineage(params_hash="abc"), sample_every=0) as run:
+    run.metrics({"train/loss": 0.5, "val/loss": float("nan")}, 0)
     print(run.run_id, flush=True)
     time.sleep(60)
 """
+
+
+@contextmanager
+def training() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process in the middle of a training, and the id of its run."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINING], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert process.stdout is not None
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def start(**changes: Any) -> RunLog:
@@ -141,15 +159,96 @@ def test_what_went_wrong_is_what_is_recorded(
 
 def test_a_terminated_process_marks_its_run_killed(project: Path) -> None:
     """Protects against runs that say RUNNING for ever after a scheduler stopped the job."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
-    assert process.stdout is not None
-    run_id = process.stdout.readline().strip()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 128 + signal.SIGTERM
-    process.stdout.close()
+    with training() as (process, run_id):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
     assert store.client().get_run(run_id).info.status == "KILLED"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_an_interrupted_run_is_taken_up_again(project: Path, how: signal.Signals) -> None:
+    """Protects the run's page from two halves of one training, and from figures that occur twice."""
+    with training() as (process, run_id):
+        process.send_signal(how)
+        process.wait(timeout=60)
+    with start(params={"a": 2, "b": 3}, resume=run_id) as run:
+        assert run.run_id == run_id
+        assert stored(run).info.status == "RUNNING"
+        rows = [{"epoch": 0, "train/loss": 0.5, "word": "x"}, {"epoch": 1, "train/loss": 0.4}]
+        run.replay(rows)
+        run.metrics({"train/loss": 0.4}, 1)
+        run.metrics({"train/loss": 0.3}, 2)
+        run.replay([*rows, {"epoch": 2, "train/loss": 0.3}])
+    history = store.client().get_metric_history(run_id, "train/loss")
+    assert [(point.step, point.value) for point in history] == [(0, 0.5), (1, 0.4), (2, 0.3)]
+    assert len(store.client().get_metric_history(run_id, "val/loss")) == 1
+    found = stored(run)
+    assert found.info.status == "FINISHED"
+    assert found.data.tags[fields.RESUMED] == "1"
+    assert found.data.params == {"a": "1", "b": "3"}
+    assert json.loads(found.data.tags[fields.CHANGED]) == {"a": "2"}
+    assert found.data.tags["mlflow.source.git.commit"] == "c0ffee"
+
+
+def test_a_run_that_failed_is_taken_up_without_its_error(project: Path) -> None:
+    """Protects the page of a training that ran out of disk once and then finished."""
+    with pytest.raises(OSError), start() as run:
+        raise OSError("disk full")
+    with start(resume=run.run_id) as again:
+        pass
+    assert again.run_id == run.run_id
+    assert stored(again).info.status == "FINISHED"
+    assert fields.ERROR not in stored(again).data.tags
+
+
+@pytest.mark.parametrize("gone", ["never there", "deleted"])
+def test_a_run_that_the_store_has_not_is_begun_anew(
+    project: Path, gone: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Protects a training that was begun with another tracking server."""
+    run_id = "0" * 32
+    if gone == "deleted":
+        with start() as run:
+            run_id = run.run_id
+        store.client().delete_run(run_id)
+    with start(resume=run_id) as new:
+        new.replay([{"epoch": 0, "train/loss": 0.5}])
+    assert new.run_id != run_id
+    assert f"{run_id} is not in this store" in caplog.text
+    assert stored(new).data.metrics == {"train/loss": 0.5}
+
+
+def test_a_run_whose_process_died_is_marked_by_the_next_one(project: Path) -> None:
+    """Protects the list of runs from trainings that seem to go on for ever; nobody else's is touched."""
+    with training() as (alive, running), training() as (dead, cut_off):
+        dead.kill()
+        dead.wait()
+        elsewhere = start()
+        elsewhere.tags({process.PROCESS: f"another-machine/{process.me().split('/', 1)[1]}"})
+        with start():
+            pass
+        status = {r: store.client().get_run(r).info.status for r in (running, cut_off)}
+        assert status == {running: "RUNNING", cut_off: "KILLED"}
+        assert alive.poll() is None
+    assert stored(elsewhere).info.status == "RUNNING"
+
+
+def test_a_process_is_known_by_its_start(project: Path) -> None:
+    """Protects a live run's neighbour: numbers of processes are used again."""
+    mine = process.me()
+    assert not process.gone(mine)
+    place, begun = mine.rsplit("/", 1)
+    assert process.gone(f"{place}/{float(begun) - 1000:.0f}")
+    assert not process.gone("")
+    assert not process.gone("somewhere/else/1/1")
+
+
+def test_a_run_below_another(project: Path) -> None:
+    """Protects the tree of a search in MLflow's list."""
+    with start(name="tune-car") as parent, start(parent=parent.run_id, name="trial-1") as child:
+        pass
+    assert stored(child).data.tags["mlflow.parentRunId"] == parent.run_id
+    assert stored(child).info.run_name == "trial-1"
 
 
 def test_the_signal_handler_is_given_back(project: Path) -> None:

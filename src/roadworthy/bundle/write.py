@@ -60,6 +60,8 @@ def export_graph(network: nn.Module, path: Path, spec: BundleSpec) -> None:
         # The older exporter folds BatchNorm, takes a third of the time, and writes the same bytes in
         # every folder; the newer one puts source paths into the file.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # ViT and Swin look at sizes, which are constants here but for the batch.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             network,
             (torch.zeros(shape),),

@@ -1,35 +1,30 @@
 """Freeze the early part of a network; frozen BatchNorm keeps its statistics too."""
 
-from torch import nn
-
 from roadworthy.errors import ParamsError
 from roadworthy.models.build import Network
+from roadworthy.models.stages import auxiliary, stages
 
 
 def freeze_before(network: Network, part: str) -> None:
-    """Train the head, and of the backbone `part` with everything after it.
+    """Train the head, and of the backbone the stage `part` with everything after it.
+
+    The network remembers: `Network.train` leaves what is frozen in evaluation mode.
 
     Args:
-        part: `head` (nothing of the backbone), `all`, or the name of a child of the backbone.
+        part: `head` (nothing of the backbone), `all`, or the name of a stage.
 
     Raises:
-        ParamsError: the backbone has no such part.
+        ParamsError: the backbone has no such stage.
     """
-    children = dict(network.backbone.named_children())
-    if part not in ("head", "all", *children):
-        known = ", ".join(("head", "all", *children))
-        raise ParamsError(f"train.unfreeze: the backbone has no part {part!r}; it has {known}")
+    found = stages(network.backbone)
+    places = {"all": 0, **{stage.name: at for at, stage in enumerate(found)}, "head": len(found)}
+    if part not in places:
+        known = ", ".join(("head", *(stage.name for stage in reversed(found)), "all"))
+        raise ParamsError(f"train.unfreeze: the backbone has no stage {part!r}; it has {known}")
+    network.requires_grad_(True)
+    for stage in found[: places[part]]:
+        for parameter in stage.parameters:
+            parameter.requires_grad_(False)
+    for branch in (*auxiliary(network.backbone), network.auxiliary_heads):
+        branch.requires_grad_(part != "head")
     network.train()
-    opened = part == "all"
-    for name, child in children.items():
-        opened = opened or name == part
-        child.requires_grad_(opened)
-        if not opened:
-            child.eval()
-    _open_own_parameters(network.backbone, part == "all")
-
-
-def _open_own_parameters(backbone: nn.Module, opened: bool) -> None:
-    """Parameters outside any child, such as a transformer's position embedding."""
-    for parameter in backbone.parameters(recurse=False):
-        parameter.requires_grad_(opened)

@@ -14,24 +14,20 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from roadworthy.errors import ParamsError
 from roadworthy.params.sections import (
     Audit,
-    Augment,
-    Backbone,
     Card,
     Evaluate,
     Export,
-    Head,
     Index,
     Input,
     Label,
     Prepare,
-    Pretrain,
     Promote,
     Rate,
     Section,
     Split,
-    Train,
     Validation,
 )
+from roadworthy.params.training import Augment, Backbone, Head, Pretrain, Train, Tune
 
 __all__ = [
     "SECTIONS",
@@ -55,6 +51,7 @@ __all__ = [
     "Task",
     "TaskPlan",
     "Train",
+    "Tune",
     "Validation",
     "load",
     "load_plan",
@@ -77,6 +74,7 @@ SECTIONS: dict[str, type[Section]] = {
     "prepare": Prepare,
     "augment": Augment,
     "train": Train,
+    "tune": Tune,
     "evaluate": Evaluate,
     "export": Export,
     "promote": Promote,
@@ -101,6 +99,7 @@ class TaskPlan(Section):
     prepare: Prepare
     augment: Augment
     train: Train
+    tune: Tune
     evaluate: Evaluate
     export: Export
     promote: Promote
@@ -111,14 +110,15 @@ class TaskPlan(Section):
             raise ValueError("a binary task has two label.classes")
         if self.kind == "multiclass" and self.train.loss == "bce":
             raise ValueError("train.loss bce is for a binary task")
-        if not len(self.input.mean) == len(self.input.std) == self.input.channels:
+        given = self.input.size == "set"
+        if given and not len(self.input.mean) == len(self.input.std) == self.input.channels:
             raise ValueError("input.mean and input.std need one value per channel")
         if self.split.val + self.split.test >= 0.9:
             raise ValueError("split.val and split.test leave less than a tenth to train on")
         return self
 
     @property
-    def loss(self) -> Literal["bce", "cross_entropy"]:
+    def loss(self) -> Literal["bce", "cross_entropy", "focal"]:
         """The criterion, with `auto` decided."""
         if self.train.loss != "auto":
             return self.train.loss
@@ -147,6 +147,7 @@ class Task(Section):
     prepare: dict[str, Any] = {}
     augment: dict[str, Any] = {}
     train: dict[str, Any] = {}
+    tune: dict[str, Any] = {}
     evaluate: dict[str, Any] = {}
     export: dict[str, Any] = {}
     promote: dict[str, Any] = {}
@@ -176,6 +177,7 @@ class Params(Section):
     prepare: Prepare = Prepare()
     augment: Augment = Augment()
     train: Train = Train()
+    tune: Tune = Tune()
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     promote: Promote = Promote()

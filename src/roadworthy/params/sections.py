@@ -68,6 +68,8 @@ class Card(Section):
 class Input(Section):
     """What the network sees."""
 
+    size: Literal["set", "backbone"] = "set"
+    """`backbone`: height, width, mean and std are those that its ImageNet weights were made with."""
     height: Positive = 64
     width: Positive = 64
     channels: Literal[1, 3] = 3
@@ -77,22 +79,6 @@ class Input(Section):
     """How much larger the cached image is than the input, so that random crops vary."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
-
-
-class Backbone(Section):
-    """The part of the network that makes features."""
-
-    name: str = "resnet50"
-    weights: str | None = "pretrain"
-    """`pretrain` (made by that stage), a torchvision name such as IMAGENET1K_V2, a file, or null."""
-
-
-class Head(Section):
-    """The part of the network that makes logits of features."""
-
-    hidden: tuple[Positive, ...] = ()
-    """Widths of hidden layers (linear, BatchNorm, ReLU, dropout); none is a linear head."""
-    dropout: Share = 0.0
 
 
 class Index(Section):
@@ -165,62 +151,11 @@ class Prepare(Section):
     """The decoded cache."""
 
     workers: Count = 0
+    """Threads that decode; 0 is one per core."""
     shard_mb: Annotated[int, Field(ge=1, le=256)] = 64
-
-
-class Augment(Section):
-    """Random changes to training images, one draw per image; 0 or false switches one off."""
-
-    flip: Share = 0.5
-    rotate: Annotated[float, Field(ge=0, le=180)] = 8.0
-    """Largest angle in degrees."""
-    scale: tuple[float, float] = (0.85, 1.15)
-    translate: Share = 0.06
-    brightness: Share = 0.2
-    contrast: Share = 0.2
-    saturation: Share = 0.2
-    erase: Share = 0.0
-    """Chance that a random rectangle is blanked."""
-    trivial: bool = False
-    """TrivialAugmentWide instead of the four colour settings above."""
-
-
-class Pretrain(Section):
-    """The backbone of this project's own, where ImageNet weights cannot be had."""
-
-    tasks: tuple[str, ...] = ()
-    epochs: Positive = 4
-    batch_size: Positive = 32
-    lr: Rate = 0.002
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-
-
-class Train(Section):
-    """Fine-tuning."""
-
-    epochs: Positive = 3
-    batch_size: Positive = 32
-    accumulate: Positive = 1
-    """Batches per optimizer step."""
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    lr: Rate = 0.001
-    backbone_lr: Share = 0.1
-    """Learning rate of the backbone as a share of the head's."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    schedule: Literal["constant", "plateau", "onecycle", "cosine"] = "onecycle"
-    loss: Literal["auto", "bce", "cross_entropy"] = "auto"
-    """`auto`: one logit and BCE for a binary task, cross-entropy otherwise."""
-    label_smoothing: Share = 0.0
-    class_weights: Literal["none", "balanced", "sqrt"] = "none"
-    unfreeze: tuple[str, ...] = ("all",)
-    """What trains from epoch 0, 1, 2 ...: `head`, a layer of the backbone (with all after it), `all`."""
-    clip_norm: Annotated[float, Field(ge=0)] = 1.0
-    monitor: Literal["val/loss", "val/accuracy"] = "val/loss"
-    patience: Count = 0
-    """Epochs without improvement before training stops; 0 is never."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    threads: Count = 0
-    """CPU threads; 0 is all cores."""
+    """Largest shard."""
+    stream: str | None = None
+    """Where training images are streamed from, past what one disk holds: `s3://bucket/folder` or a folder."""
 
 
 class Evaluate(Section):

@@ -4,7 +4,7 @@ Not a stage of the road: it is run when the labels are doubted, on the network t
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ def judge(plan: TaskPlan, trained: "Trained") -> pd.DataFrame:
     return suspects.rank(data.rows, data.labels, probabilities)
 
 
-def features(trained: "Trained", threads: int, title: str) -> np.ndarray:
+def features(trained: "Trained", threads: int | Literal["auto"], title: str) -> np.ndarray:
     """What the backbone makes of each image of the cache, float32 (N, width), without augmentation."""
     import torch
 

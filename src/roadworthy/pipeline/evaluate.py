@@ -21,7 +21,7 @@ from roadworthy.pipeline.train import Trained
 from roadworthy.quality import shortcut
 from roadworthy.tracking import store
 from roadworthy.training.augmentation import Normalise
-from roadworthy.training.callbacks import read_history
+from roadworthy.training.history import read_history
 from roadworthy.training.machine import set_threads
 
 METRICS = "metrics.json"

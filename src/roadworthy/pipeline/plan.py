@@ -8,6 +8,7 @@ import yaml
 
 from roadworthy import params
 from roadworthy.layout import PLAN, replacing
+from roadworthy.params import TaskPlan
 
 
 def run() -> None:
@@ -17,10 +18,20 @@ def run() -> None:
         ParamsError: `params.yaml` is wrong; nothing was written.
     """
     checked = params.load()
-    plans = {name: checked.task(name).as_dict() for name in checked.tasks}
+    plans = {name: _resolved(checked.task(name)).as_dict() for name in checked.tasks}
     with replacing(PLAN) as folder:
         for name, plan in plans.items():
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(plan), encoding="utf-8")
         shared = {"seed": checked.seed, **checked.model_dump(mode="json")["pretrain"]}
         shared |= {"backbone": checked.backbone.model_dump(mode="json")}
         (folder / "pretrain.yaml").write_text(yaml.safe_dump(shared), encoding="utf-8")
+
+
+def _resolved(plan: TaskPlan) -> TaskPlan:
+    """The plan with `input.size: backbone` replaced by the backbone's own pixels, mean and deviation."""
+    if plan.input.size == "set":
+        return plan
+    # torch takes seconds to import, and most roads set their size.
+    from roadworthy.models.catalogue import resolve
+
+    return plan.model_copy(update={"input": resolve(plan.input, plan.backbone)})

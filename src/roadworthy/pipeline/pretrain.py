@@ -3,15 +3,17 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import yaml
 from safetensors.torch import save_file
 
-from roadworthy.data import cache
+from roadworthy.data import cached
+from roadworthy.data.cached import Cache
 from roadworthy.errors import ParamsError
 from roadworthy.layout import CHECKPOINTS, PLAN, PRETRAIN, needed, replacing, write_json
 from roadworthy.models.build import build
-from roadworthy.params import Augment, Backbone, Head, Pretrain
+from roadworthy.params import Backbone, Head, Pretrain, Train
 
 WEIGHTS = "backbone.safetensors"
 HISTORY = "history.csv"
@@ -36,25 +38,38 @@ def run() -> None:
 
 
 def _train(backbone: Backbone, settings: Pretrain, seed: int) -> None:
-    from roadworthy.training.callbacks import write_history
-    from roadworthy.training.fit import Schedule, fit
-    from roadworthy.training.pretraining import JointClassifier, batches
+    from roadworthy.training.data import Batches
+    from roadworthy.training.fit import fit
+    from roadworthy.training.history import write_history
+    from roadworthy.training.module import Classifier
+    from roadworthy.training.pretraining import Joint, JointClassifier, PretrainRecipe
+    from roadworthy.training.resolve import choices
 
-    caches = [cache.load(needed(task, "prepare")) for task in settings.tasks]
-    if any(c.input != caches[0].input for c in caches):
+    caches = [cached.load(needed(task, "prepare")) for task in settings.tasks]
+    spec = caches[0].input
+    if any(c.input != spec for c in caches):
         raise ParamsError("pretrain.tasks must share one `input`")
-    train = batches(caches, "train", settings.batch_size, seed)
-    val = batches(caches, "val", 64, seed)
-    classes = sum(len(c.labels) for c in caches)
-    network = build(backbone, Head(), classes, caches[0].input, seed)
-    steps = len(train) * settings.epochs
-    module = JointClassifier(network, caches, settings, Augment(), steps)
-    identity = json.dumps([settings.model_dump(mode="json"), seed, [c.digest for c in caches]])
-    kept = CHECKPOINTS / f"pretrain-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    schedule = Schedule("pretrain", settings.epochs, seed)
-    history = fit(module, train, val, schedule, kept)
+    recipe = PretrainRecipe.of(settings, spec, seed)
+    network = build(backbone, Head(), sum(len(c.labels) for c in caches), spec, seed)
+
+    def made(train: Train) -> tuple[Classifier, Batches]:
+        batches = Batches(Joint(caches), train, seed)
+        steps = len(batches.order) * train.epochs
+        return JointClassifier(network, replace(recipe, train=train), caches, steps), batches
+
+    kept = CHECKPOINTS / f"pretrain-{_identity(backbone, settings, seed, caches)}"
+    chosen = choices(recipe.train, kept, made)
+    module, batches = made(chosen.settings)
+    history = fit(module, batches, chosen.machine, kept, "pretrain")
     with replacing(PRETRAIN) as out:
-        weights = module.network.backbone.state_dict()
+        weights = network.backbone.state_dict()
         save_file({k: v.contiguous() for k, v in weights.items()}, out / WEIGHTS)
         write_history(out / HISTORY, history)
     shutil.rmtree(kept)
+
+
+def _identity(backbone: Backbone, settings: Pretrain, seed: int, caches: list[Cache]) -> str:
+    """Names the checkpoints of one pretraining: same settings, same images, same start."""
+    plain = [backbone.model_dump(mode="json"), settings.model_dump(mode="json")]
+    parts = json.dumps([*plain, seed, [c.digest for c in caches]])
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]

@@ -12,6 +12,8 @@ WEIGHTS = "roadworthy.weights"
 BUNDLE = "roadworthy.bundle"
 MODEL = "roadworthy.model"
 RESTORED = "roadworthy.restored"
+RESUMED = "roadworthy.resumed"
+CHANGED = "roadworthy.changed"
 ERROR = "roadworthy.error"
 # A longer value of a parameter is cut.
 LONGEST = 500

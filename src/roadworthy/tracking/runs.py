@@ -5,28 +5,25 @@ be found (results restored from DVC's cache, another tracking server), `restore`
 """
 
 import logging
+import math
 import signal
 import threading
-import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from roadworthy.bundle import format as bundle_format
 from roadworthy.bundle.format import Lineage
 from roadworthy.errors import TrackingError
-from roadworthy.tracking import datasets, fields, models, store
+from roadworthy.tracking import models, opening, process, store
 from roadworthy.tracking.fields import BUNDLE, ERROR, LINEAGE, MODEL, RESTORED, WEIGHTS
+from roadworthy.tracking.outbox import Outbox
 
-PARAMS_PER_BATCH = 100
-METRICS_PER_BATCH = 1000
 log = logging.getLogger(__name__)
 
 
@@ -34,8 +31,9 @@ class RunLog:
     """A run of a task; as a context manager after `start` it ends FINISHED, FAILED or KILLED.
 
     A run that is being trained outlives its tracking server: metrics that cannot be written wait
-    for the next call, and what is still missing at the end is reported, not raised. Runs that were
-    found again raise at once.
+    for the next call, and what is still missing at the end is reported, not raised. A training that
+    was killed opens its run again (`resume`) and sends what the store has not got (`replay`). Runs
+    that were found again raise at once.
     """
 
     def __init__(self, task: str, run_id: str, *, patient: bool = False) -> None:
@@ -43,9 +41,10 @@ class RunLog:
         self.run_id = run_id
         self.client: MlflowClient = store.client()
         self._patient = patient
-        self._pending: list[Metric] = []
+        self._outbox = Outbox(self.client, run_id)
         self._weights: str | None = None
         self._monitor: SystemMetricsMonitor | None = None
+        self._sample_every = 0.0
         self._handler: Any = None
 
     @classmethod
@@ -57,25 +56,37 @@ class RunLog:
         lineage: Lineage,
         rows: pd.DataFrame | None = None,
         note: str = "",
+        name: str = "",
+        resume: str | None = None,
+        parent: str | None = None,
         sample_every: float = 5.0,
     ) -> Self:
-        """Open a new run.
+        """Open a run: a new one, or that of a training that was interrupted.
+
+        Runs of the task that say RUNNING though their process died on this machine become KILLED.
 
         Args:
             params: nested; logged under dotted names.
             rows: the split table (path, label, split), logged as the run's data sets.
             note: a sentence for the run's page.
+            name: of a new run; without it the task and the time.
+            resume: id of the interrupted run; a new one is begun where this store has none such.
+            parent: id of the run below which MLflow shows this one.
             sample_every: seconds between measurements of processor, memory and GPU; 0 for none.
 
         Raises:
             TrackingError: the store cannot be reached.
         """
-        self = cls._create(task, params, lineage, rows, note, {}, patient=True)
-        if sample_every > 0:
-            self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-                self.run_id, sampling_interval=sample_every, tracking_uri=store.connect()
-            )
-            self._monitor.start()  # type: ignore[no-untyped-call]
+        tags = {process.PROCESS: process.me()} | ({"mlflow.parentRunId": parent} if parent else {})
+        run_id = opening.open_run(
+            task, params, lineage, rows, note=note, tags=tags, name=name, resume=resume
+        )
+        self = cls(task, run_id, patient=True)
+        if run_id == resume:
+            with store.asking(f"the run {run_id} cannot be read"):
+                self._outbox.recall()
+        self._sample_every = sample_every
+        self._watch_machine(resume_logging=resume is not None)
         return self
 
     @classmethod
@@ -106,19 +117,30 @@ class RunLog:
             history: `history.csv`: the column `epoch` and metrics; empty cells are skipped.
         """
         note = "Restored from the files of an earlier training; times are those of the restoring."
-        self = cls._create(task, params, lineage, rows, note, {RESTORED: "true"}, patient=False)
-        for row in history.select_dtypes("number").to_dict("records"):
-            step = int(row.pop("epoch"))
-            self.metrics({str(k): float(v) for k, v in row.items() if pd.notna(v)}, step)
+        tags = {RESTORED: "true"}
+        self = cls(task, opening.open_run(task, params, lineage, rows, note=note, tags=tags))
+        self.replay(history.to_dict("records"))
         self._weights = weights
         self.finish()
         return self
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log `split/name` figures of one step (an epoch), in one request."""
-        now = int(time.time() * 1000)
-        self._pending += [Metric(key, float(value), now, step) for key, value in values.items()]
-        self._try("metrics could not be logged", self._flush)
+        self._outbox.add_metrics(values, step, once=self._patient)
+        self._send("metrics could not be logged")
+
+    def replay(self, rows: Iterable[Mapping[Any, Any]]) -> None:
+        """Send what the store has not got of the metrics of earlier epochs; nothing is sent twice.
+
+        Args:
+            rows: of `history.csv`: `epoch` and metrics; what is empty or no number is left out.
+        """
+        for row in rows:
+            numbers = {str(k): float(v) for k, v in row.items() if isinstance(v, (int, float))}
+            step = int(numbers.pop("epoch"))
+            kept = {key: value for key, value in numbers.items() if not math.isnan(value)}
+            self._outbox.add_metrics(kept, step, once=True)
+        self._send("earlier metrics could not be sent")
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file, or all files of a folder, to `folder` of the run's artifacts."""
@@ -131,8 +153,8 @@ class RunLog:
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags of the run."""
-        batch = [RunTag(key, value) for key, value in values.items()]
-        self._try("tags could not be set", lambda: self.client.log_batch(self.run_id, tags=batch))
+        self._outbox.add_tags(values)
+        self._send("tags could not be set")
 
     def trained(self, weights: str) -> None:
         """Remember the SHA-256 of the weights, by which the run can be found once it finished."""
@@ -172,12 +194,11 @@ class RunLog:
 
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
-        if self._monitor is not None:
-            self._monitor.finish()  # type: ignore[no-untyped-call]
-            self._monitor = None
+        with store.hurried():
+            self._stop_watching()
 
         def close() -> None:
-            self._flush()
+            self._outbox.send()
             if self._weights and status == "FINISHED":
                 self.client.set_tag(self.run_id, WEIGHTS, self._weights)
             self.client.set_terminated(self.run_id, status)
@@ -210,37 +231,6 @@ class RunLog:
         return self.finish("KILLED" if killed else "FAILED")
 
     @classmethod
-    def _create(
-        cls,
-        task: str,
-        params: Mapping[str, Any],
-        lineage: Lineage,
-        rows: pd.DataFrame | None,
-        note: str,
-        tags: Mapping[str, str],
-        *,
-        patient: bool,
-    ) -> Self:
-        experiment = store.experiment(task)
-        client = store.client()
-        with store.asking(f"a run of {task} cannot be started"):
-            run = client.create_run(
-                experiment,
-                tags={**fields.tags(lineage, note), **tags},
-                run_name=f"{task}-{datetime.now(UTC):%Y%m%d-%H%M}",
-            )
-            own = lineage.model_copy(update={"run_id": run.info.run_id})
-            client.set_tag(run.info.run_id, LINEAGE, own.model_dump_json())
-            values = [Param(key, value) for key, value in fields.flatten(params).items()]
-            for start in range(0, len(values), PARAMS_PER_BATCH):
-                client.log_batch(run.info.run_id, params=values[start : start + PARAMS_PER_BATCH])
-            if rows is not None:
-                client.log_inputs(
-                    run.info.run_id, datasets.inputs(task, rows, lineage.data_version)
-                )
-        return cls(task, run.info.run_id, patient=patient)
-
-    @classmethod
     def _latest(cls, task: str, condition: str) -> Self | None:
         experiment = store.find_experiment(task)
         if experiment is None:
@@ -256,10 +246,30 @@ class RunLog:
             tags: dict[str, str] = self.client.get_run(self.run_id).data.tags
         return tags
 
-    def _flush(self) -> None:
-        while self._pending:
-            self.client.log_batch(self.run_id, metrics=self._pending[:METRICS_PER_BATCH])
-            del self._pending[:METRICS_PER_BATCH]
+    def _send(self, problem: str) -> None:
+        """In passing while training; all at once for a run that was found again."""
+        was_away = self._outbox.away
+        self._try(problem, self._outbox.send_in_passing if self._patient else self._outbox.send)
+        if was_away and not self._outbox.away:
+            log.warning("the tracking store is back: nothing is missing in run %s", self.run_id)
+            self._stop_watching()
+            self._watch_machine(resume_logging=True)
+
+    def _watch_machine(self, *, resume_logging: bool) -> None:
+        """Measure the machine; MLflow stops doing so for good when its server is gone."""
+        if self._sample_every > 0:
+            self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
+                self.run_id,
+                sampling_interval=self._sample_every,
+                resume_logging=resume_logging,
+                tracking_uri=store.connect(),
+            )
+            self._monitor.start()  # type: ignore[no-untyped-call]
+
+    def _stop_watching(self) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()  # type: ignore[no-untyped-call]
+            self._monitor = None
 
     def _try(self, problem: str, write: Any) -> None:
         try:

@@ -34,7 +34,14 @@ PATIENCE = {
     # A progress bar for every copied folder, also where nobody watches.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-CHATTY = ("mlflow.system_metrics", "mlflow.store.db.utils")
+# A training is not held up: what could not be written waits, and is written later.
+HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
+# How much each logger may say; the first one repeats what we say of a server that is gone.
+CHATTY = {
+    "mlflow.system_metrics": logging.CRITICAL,
+    "mlflow.utils.autologging_utils": logging.ERROR,
+    "mlflow.store.db.utils": logging.WARNING,
+}
 # What a failed request says somewhere in its long message, and what to tell people.
 TROUBLE = {
     "Connection refused": "connection refused",
@@ -72,8 +79,8 @@ def connect() -> str:
         return uri
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in CHATTY.items():
+        logging.getLogger(name).setLevel(level)
     if uri.startswith(("http://", "https://")):
         _probe(uri)
     elif uri.startswith("sqlite:"):
@@ -144,6 +151,21 @@ def asking(problem: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(f"{problem}: {_reason(error)}") from error
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Inside the block a request is made once and waits for 3 seconds, whatever is set."""
+    before = {name: os.environ.get(name) for name in HURRY}
+    os.environ.update(HURRY)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def one_line(error: BaseException) -> str:

@@ -1,78 +1,201 @@
-"""Batches from the cache: uint8 straight from the memory map, changed and normalised on the device."""
+"""Batches from the cache: one batch is one optimizer step, changed and normalised on the device."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
+import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from roadworthy.data.cache import Cache
+from roadworthy.params import Train
+from roadworthy.training.balance import balanced_chances
+from roadworthy.training.machine import cores, fits_on_device
+from roadworthy.training.ranks import rank, world
 
-Batch = tuple[Tensor, Tensor]
+# Images validated at a time.
+VAL_IMAGES = 64
+# Streamed chunks whose images are shuffled among each other.
+WINDOW = 8
+
+
+class Source(Protocol):
+    """Where images come from: a `Cache`, or several joined."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of every image."""
+
+    def __len__(self) -> int: ...
+
+    def places(self, split: str) -> np.ndarray:
+        """Row numbers of a split."""
+
+    def chunks(self, split: str) -> list[np.ndarray]:
+        """The same row numbers, those apart that lie apart."""
+
+    def pixels(self, places: np.ndarray) -> np.ndarray:
+        """uint8 (N, H, W, C)."""
+
+    def targets(self, places: np.ndarray) -> np.ndarray:
+        """Class numbers, int64 (N,)."""
+
+
+class Batch(NamedTuple):
+    """What one process sees of one step."""
+
+    pixels: Tensor
+    """uint8 (N, H, W, C), or (0,) where pixels lie on the device or only features are asked for."""
+    targets: Tensor
+    """int64 (N,)."""
+    places: Tensor
+    """int64 (N,), row numbers in the source."""
+    total: int
+    """Images of the step in all processes together."""
+
+
+class Order(Sampler[tuple[np.ndarray, int]]):
+    """Row numbers step by step, in an order that depends on the seed and the epoch alone.
+
+    Each step has nearly the same number of images, so that no batch is too small for BatchNorm; a
+    process takes its part of every step. It begins where `position` says, so that a training that
+    was interrupted inside an epoch sees each image once.
+
+    Args:
+        chunks: row numbers; those of one chunk lie together, and are not torn apart by far.
+        step_images: images of one optimizer step.
+        chances: draw with these instead of each row once, float (N,).
+        position: epoch, and how many of its steps are done.
+    """
+
+    def __init__(
+        self,
+        chunks: list[np.ndarray],
+        step_images: int,
+        seed: int,
+        chances: np.ndarray | None = None,
+        position: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ) -> None:
+        self.chunks, self.seed, self.chances, self.position = chunks, seed, chances, position
+        self.images = sum(map(len, chunks))
+        self.steps = max(1, round(self.images / step_images))
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
+        epoch, done = self.position()
+        steps = np.array_split(self._shuffled(epoch), self.steps)
+        for step in steps[done:]:
+            yield np.array_split(step, world())[rank()], len(step)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, epoch])
+        if self.chances is not None:
+            return rng.choice(np.concatenate(self.chunks), self.images, p=self.chances)
+        order = [self.chunks[number] for number in rng.permutation(len(self.chunks))]
+        windows = [order[n : n + WINDOW] for n in range(0, len(order), WINDOW)]
+        return np.concatenate([rng.permutation(np.concatenate(window)) for window in windows])
 
 
 class Rows(Dataset[Batch]):
-    """Asked for a list of places, gives pixels (N, H, W, C) uint8 and targets (N,) int64."""
+    """Asked for row numbers and the size of the step, gives the batch."""
 
-    def __init__(self, cache: Cache, places: np.ndarray) -> None:
-        self.cache = cache
-        self.places = places
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.with_pixels = True
 
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: list[int]) -> Batch:
-        places = self.places[index]
-        pixels = torch.from_numpy(self.cache.pixels(places))
-        return pixels, torch.from_numpy(self.cache.targets(places))
+    def __getitem__(self, asked: tuple[np.ndarray, int]) -> Batch:
+        places, total = asked
+        pixels = self.source.pixels(places) if self.with_pixels else np.empty(0, np.uint8)
+        targets = torch.from_numpy(self.source.targets(places))
+        return Batch(torch.from_numpy(pixels), targets, torch.from_numpy(places), total)
 
 
-class Shuffled(Sampler[list[int]]):
-    """Batches in an order that depends on the seed and the epoch alone; every row once an epoch."""
+class Batches(L.LightningDataModule):
+    """Training and validation batches of a source.
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        # A last batch of one image would break BatchNorm.
-        return max(1, round(self.count / self.batch_size))
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        yield from (part.tolist() for part in np.array_split(order, len(self)))
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this at the start of each epoch, a resumed one included."""
-        self.epoch = epoch
-
-
-def train_batches(cache: Cache, batch_size: int, seed: int) -> DataLoader[Batch]:
-    """Shuffled batches of the train split, of nearly equal size."""
-    places = cache.places("train")
-    sampler = Shuffled(len(places), batch_size, seed)
-    return loader(Rows(cache, places), sampler)
-
-
-def loader(rows: Dataset[Batch], sampler: Iterable[list[int]]) -> DataLoader[Batch]:
-    """Whole batches at a time.
-
-    The generator is the loader's own: it draws a number for each iterator, and would take that from
-    the sequence by which images are augmented, at other places when a training is resumed.
+    Args:
+        settings: `batch_size` must be a number by now.
     """
-    return DataLoader(rows, batch_size=None, sampler=sampler, generator=torch.Generator())
 
+    def __init__(self, source: Source, settings: Train, seed: int) -> None:
+        super().__init__()
+        assert settings.batch_size != "auto"
+        self.source, self.settings = source, settings
+        train = source.places("train")
+        balanced = settings.sampler == "balanced"
+        self.order = Order(
+            [train] if balanced else source.chunks("train"),
+            settings.batch_size * settings.accumulate,
+            seed,
+            balanced_chances(source.targets(train)) if balanced else None,
+            self._position,
+        )
+        self.rows = Rows(source)
+        self._resident: Tensor | None = None
+        self._slot: Tensor | None = None
 
-def ordered_batches(cache: Cache, split: str, batch_size: int = 64) -> DataLoader[Batch]:
-    """Batches of a split in the order of the cache's rows."""
-    places = cache.places(split)
-    parts = [
-        part.tolist()
-        for part in np.array_split(np.arange(len(places)), _ceil(len(places), batch_size))
-    ]
-    return loader(Rows(cache, places), parts)
+    def setup(self, stage: str) -> None:
+        """Put all images on the device if they are to be kept there."""
+        wanted = np.concatenate([self.source.places("train"), self.source.places("val")])
+        size = len(wanted) * int(np.prod(self.source.shape))
+        if not fits_on_device(size, self.settings.device_cache):
+            return
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self._resident = torch.from_numpy(self.source.pixels(wanted)).to(device)
+        slot = torch.empty(len(self.source), dtype=torch.int64)
+        slot[torch.from_numpy(wanted)] = torch.arange(len(wanted))
+        self._slot = slot.to(device)
+        self.rows.with_pixels = False
 
+    def features_only(self, wanted: bool) -> None:
+        """From the next epoch on, leave the pixels out, or not."""
+        self.rows.with_pixels = not wanted and self._resident is None
 
-def _ceil(count: int, size: int) -> int:
-    return max(1, -(-count // size))
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """One batch per optimizer step."""
+        return self._loader(self.order)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """This process's part of the validation split, in the order of its rows."""
+        return self.ordered("val")
+
+    def ordered(self, split: str, whole: bool = False) -> DataLoader[Batch]:
+        """A split in the order of its rows: this process's part, or the whole."""
+        places = self.source.places(split)
+        if not whole:
+            places = np.array_split(places, world())[rank()]
+        count = max(1, -(-len(places) // VAL_IMAGES))
+        return self._loader([(part, len(part)) for part in np.array_split(places, count)])
+
+    def on_after_batch_transfer(self, batch: Batch, _: int) -> Batch:
+        """Fetch pixels that lie on the device already."""
+        if self._resident is None or self._slot is None:
+            return batch
+        return batch._replace(pixels=self._resident[self._slot[batch.places]])
+
+    def _loader(self, sampler: Order | list[tuple[np.ndarray, int]]) -> DataLoader[Batch]:
+        workers = self.settings.workers
+        cuda = torch.cuda.is_available()
+        if cuda and self._resident is None:
+            # A GPU must not wait for copies: half of the cores feed it well.
+            workers = workers or min(8, max(1, cores() // 2))
+        # The loader draws a number for each iterator. From a generator of its own, it does not take it
+        # from the sequence by which images are augmented.
+        return DataLoader(
+            self.rows,
+            batch_size=None,
+            sampler=sampler,
+            generator=torch.Generator(),
+            num_workers=workers,
+            pin_memory=cuda and self._resident is None,
+        )
+
+    def _position(self) -> tuple[int, int]:
+        """Epoch and steps done, as the loops of a trainer count them, a resumed one's too."""
+        if self.trainer is None:
+            return 0, 0
+        ready = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return self.trainer.current_epoch, ready % len(self.order)

@@ -1,90 +1,167 @@
-"""Run Lightning over a module: seeded, resumable, with the best weights at the end."""
+"""Run Lightning over a classifier: seeded, resumable, with the best weights at the end."""
 
+import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from torch.utils.data import DataLoader
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.strategies import DDPStrategy
+from safetensors.torch import load_file
 
-from roadworthy.progress import bar
-from roadworthy.training.callbacks import EpochReport, EpochSeed, History, Images
-from roadworthy.training.machine import precision, set_threads
+from roadworthy.progress import Report, bar
+from roadworthy.training.average import MovingAverage
+from roadworthy.training.callbacks import EpochReport, History, Images
+from roadworthy.training.checkpoints import BEST, DONE, LAST, AtomicIO, Keeper, Signals, write
+from roadworthy.training.data import Batches
+from roadworthy.training.machine import Machine
+from roadworthy.training.module import Classifier
+from roadworthy.training.optimising import mode_of
+from roadworthy.training.ranks import local_world, world
+from roadworthy.training.watch import DivergedError
 
-LAST = "last.ckpt"
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how a training runs, apart from what it trains."""
-
-    title: str
-    epochs: int
-    seed: int
-    monitor: str = "val/loss"
-    patience: int = 0
-    accumulate: int = 1
-    clip_norm: float = 0.0
-    precision: str = "auto"
-    threads: int = 0
+ROLLBACKS = "rollbacks.json"
+# Halving the learning rate more often than this means that something else is wrong.
+MOST_ROLLBACKS = 5
+log = logging.getLogger(__name__)
 
 
 def fit(
-    module: L.LightningModule,
-    train: DataLoader[Any],
-    val: DataLoader[Any],
-    schedule: Schedule,
+    module: Classifier,
+    data: Batches,
+    machine: Machine,
     folder: Path,
+    title: str = "train",
     report: EpochReport = lambda epoch, metrics: None,
 ) -> list[dict[str, Any]]:
-    """Train, then put the weights of the best epoch into `module`.
+    """Train, then put the weights of the best epoch into `module.network`.
 
     Args:
+        machine: what `survey` chose; its threads are in use already.
         folder: where checkpoints are kept. A training that was interrupted goes on from the last
             one found there; the caller makes the name unique to data and settings.
+        title: of the progress bar.
+        report: called in the first process with the epoch (from 0) and its metrics. What it raises
+            ends training.
 
     Returns:
         One row of metrics per epoch.
+
+    Raises:
+        TrainingError: the loss diverged, or a checkpoint could not be written.
+        SystemExit: SIGTERM or SIGINT came; a checkpoint was written.
     """
-    set_threads(schedule.threads)
-    mode = "max" if schedule.monitor.endswith("accuracy") else "min"
-    keep = partial(
-        ModelCheckpoint, folder, enable_version_counter=False, save_on_train_epoch_end=True
-    )
-    best = keep("best", schedule.monitor, mode=mode, save_weights_only=True)
-    last = keep("last")
-    best_file = folder / "best.ckpt"
+    settings = module.plan.train
     history = History(folder / "history.csv", report)
-    callbacks: list[Callback] = [EpochSeed(schedule.seed), history, best, last]
-    if schedule.patience:
-        callbacks.append(EarlyStopping(schedule.monitor, patience=schedule.patience, mode=mode))
-    with bar(schedule.title) as progress, _quiet():
-        L.seed_everything(schedule.seed, verbose=False)
-        trainer = L.Trainer(
-            max_epochs=schedule.epochs,
-            accelerator="auto",
-            devices=1,
-            precision=precision(schedule.precision),
-            accumulate_grad_batches=schedule.accumulate,
-            gradient_clip_val=schedule.clip_norm or None,
-            callbacks=[*callbacks, Images(progress, schedule.monitor)],
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        resume = folder / LAST
-        trainer.fit(module, train, val, ckpt_path=resume if resume.is_file() else None)
-    checkpoint = torch.load(best_file, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
+    start = deepcopy(module.state_dict()) if settings.divergence == "rollback" else None
+    signals = Signals()
+    with bar(title) as progress, _quiet(), signals.caught(), _deterministic(settings.deterministic):
+        while not (folder / DONE).is_file():
+            module.rate = 0.5 ** len(_rollbacks(folder))
+            try:
+                trainer = _trainer(module, machine, folder, history, signals, progress)
+                last = folder / LAST
+                trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
+            except DivergedError as error:
+                if start is None or len(_rollbacks(folder)) == MOST_ROLLBACKS:
+                    raise
+                _roll_back(folder, error)
+                module.load_state_dict(start)
+                continue
+            if trainer.is_global_zero:
+                write(folder / DONE, Path.touch)
+            trainer.strategy.barrier()
+            if signals.received:
+                # It came in the last epoch.
+                raise SystemExit(128 + signals.received)
+    module.network.load_state_dict(load_file(folder / BEST))
     return history.rows
+
+
+def _trainer(
+    module: Classifier,
+    machine: Machine,
+    folder: Path,
+    history: History,
+    signals: Signals,
+    progress: Report,
+) -> L.Trainer:
+    s = module.plan.train
+    average = MovingAverage(s.ema) if s.ema else None
+    early: list[Callback] = []
+    if s.patience:
+        early = [EarlyStopping(s.monitor, patience=s.patience, mode=mode_of(s.monitor))]
+    keeper = Keeper(folder, s.checkpoint_seconds, s.monitor, signals, average)
+    first: list[Callback] = [average] if average else []
+    cuda = machine.device == "cuda"
+    trainer = L.Trainer(
+        max_epochs=s.epochs,
+        accelerator="gpu" if cuda else "cpu",
+        devices=local_world(),
+        num_nodes=world() // local_world(),
+        strategy=_strategy(s.unfreeze, cuda),
+        sync_batchnorm=cuda and world() > 1,
+        precision=machine.precision,
+        callbacks=[*first, history, *early, Images(progress, s.monitor), keeper],
+        plugins=[AtomicIO()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    # Lightning's own handler talks to the other processes from inside a signal; `Signals` does not.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
+
+
+def _strategy(unfreeze: tuple[str, ...], cuda: bool) -> Any:
+    if world() == 1:
+        return "auto"
+    # Parts that are frozen in some epochs have no gradients there.
+    return DDPStrategy(
+        process_group_backend="nccl" if cuda else "gloo",
+        find_unused_parameters=set(unfreeze) != {"all"},
+    )
+
+
+def _rollbacks(folder: Path) -> list[str]:
+    path = folder / ROLLBACKS
+    return list(json.loads(path.read_text())) if path.is_file() else []
+
+
+def _roll_back(folder: Path, error: DivergedError) -> None:
+    """Remember that the training went back; also a training that is resumed has half the rate."""
+    said = [*_rollbacks(folder), str(error)]
+    write(folder / ROLLBACKS, lambda path: path.write_text(json.dumps(said)))
+    log.warning("%s; back to the last checkpoint, learning rate times %g", error, 0.5 ** len(said))
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Only deterministic kernels inside the block."""
+    if not wanted:
+        yield
+        return
+    # cuBLAS asks for this before its first use.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    # Filling memory that is written anyway is for finding bugs.
+    filling: Any = torch.utils.deterministic
+    filling.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        filling.fill_uninitialized_memory = True
 
 
 @contextmanager
@@ -96,7 +173,10 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         # Batches come ready-made from a memory map: worker processes would only copy them.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+        # The sampler goes on where it was, see `Order`.
+        warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+        # Frozen parts are in eval mode, so that their BatchNorm stays as it is.
+        warnings.filterwarnings("ignore", ".*module.s. in eval mode at the start of training.*")
         # Lightning looks at tree specs in a way that torch has deprecated.
         warnings.filterwarnings("ignore", ".*treespec.*", FutureWarning)
         warnings.filterwarnings("ignore", ".*LeafSpec.*")

@@ -1,112 +1,104 @@
 """One backbone from several tasks at once, each with its own part of one joint head."""
 
+from dataclasses import dataclass
 from typing import cast
 
-import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.nn import functional as F
-from torch.optim import AdamW, lr_scheduler
-from torch.utils.data import DataLoader, Dataset
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
 
-from roadworthy.data.cache import Cache
+from roadworthy.data.cached import Cache
 from roadworthy.models.build import Network
-from roadworthy.params import Augment, Pretrain
-from roadworthy.training.augmentation import Normalise, RandomChanges
-from roadworthy.training.data import Batch, Shuffled, loader
+from roadworthy.params import Augment, Input, Pretrain, Train
+from roadworthy.training.module import Classifier
+
+# Logit of a class of another task: as good as minus infinity, without its trouble.
+OUT = -1e4
 
 
-class Joint(Dataset[Batch]):
-    """Rows of several caches, with the class numbers of each task after those of the one before."""
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """The settings of pretraining in the words of fine-tuning."""
 
-    def __init__(self, caches: list[Cache], split: str) -> None:
-        places = [cache.places(split) for cache in caches]
+    seed: int
+    input: Input
+    augment: Augment
+    train: Train
+
+    @classmethod
+    def of(cls, settings: Pretrain, spec: Input, seed: int) -> "PretrainRecipe":
+        """AdamW under OneCycle over the whole network, the best pair measured from scratch."""
+        train = Train(
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            lr=settings.lr,
+            backbone_lr=1.0,
+            weight_decay=settings.weight_decay,
+            loss="cross_entropy",
+            clip_norm=0.0,
+            deterministic=settings.deterministic,
+        )
+        return cls(seed, spec, Augment(), train)
+
+
+class Joint:
+    """Several caches as one source: rows one cache after the other, class numbers too."""
+
+    def __init__(self, caches: list[Cache]) -> None:
         self.caches = caches
-        self.task = np.repeat(np.arange(len(caches)), [len(p) for p in places])
-        self.place = np.concatenate(places)
-        self.offset = np.cumsum([0, *(len(cache.labels) for cache in caches)])
+        self.starts = np.cumsum([0, *map(len, caches)])
+        self.offsets = np.cumsum([0, *(len(cache.labels) for cache in caches)])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of every image."""
+        return self.caches[0].shape
 
     def __len__(self) -> int:
-        return len(self.place)
+        return int(self.starts[-1])
 
-    def __getitem__(self, index: list[int]) -> Batch:
-        task, place = self.task[index], self.place[index]
-        size = self.caches[0].shards[0].shape[1:]
-        pixels = np.empty((len(task), *size), np.uint8)
-        targets = np.empty(len(task), np.int64)
-        for number, cache in enumerate(self.caches):
-            mine = task == number
-            pixels[mine] = cache.pixels(place[mine])
-            targets[mine] = cache.targets(place[mine]) + self.offset[number]
-        return torch.from_numpy(pixels), torch.from_numpy(targets)
+    def places(self, split: str) -> np.ndarray:
+        """Row numbers of a split, ascending."""
+        return np.concatenate(self.chunks(split, together=True))
+
+    def chunks(self, split: str, together: bool = False) -> list[np.ndarray]:
+        """The same row numbers, those apart that lie apart; or one array for each cache."""
+        found = []
+        for start, cache in zip(self.starts, self.caches, strict=False):
+            parts = [cache.places(split)] if together else cache.chunks(split)
+            found += [part + start for part in parts]
+        return found
+
+    def pixels(self, places: np.ndarray) -> np.ndarray:
+        """uint8 (N, H, W, C)."""
+        out = np.empty((len(places), *self.shape), np.uint8)
+        for number, (cache, mine) in enumerate(self._parts(places)):
+            out[mine] = cache.pixels(places[mine] - self.starts[number])
+        return out
+
+    def targets(self, places: np.ndarray) -> np.ndarray:
+        """Class numbers in the joint head, int64 (N,)."""
+        out = np.empty(len(places), np.int64)
+        for number, (cache, mine) in enumerate(self._parts(places)):
+            out[mine] = cache.targets(places[mine] - self.starts[number]) + self.offsets[number]
+        return out
+
+    def _parts(self, places: np.ndarray) -> list[tuple[Cache, np.ndarray]]:
+        owner = np.searchsorted(self.starts, places, side="right") - 1
+        return [(cache, owner == number) for number, cache in enumerate(self.caches)]
 
 
-class JointClassifier(L.LightningModule):
+class JointClassifier(Classifier):
     """Cross-entropy among the classes of an image's own task: other tasks' logits do not compete."""
 
     def __init__(
-        self,
-        network: Network,
-        caches: list[Cache],
-        settings: Pretrain,
-        augment: Augment,
-        steps: int,
+        self, network: Network, recipe: PretrainRecipe, caches: list[Cache], steps: int
     ) -> None:
-        super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.settings, self.steps = settings, steps
-        spec = caches[0].input
-        self.changes, self.plain = RandomChanges(spec, augment), Normalise(spec)
         task_of = np.repeat(np.arange(len(caches)), [len(cache.labels) for cache in caches])
+        super().__init__(network, recipe, torch.ones(len(task_of)), steps)
         rival = torch.from_numpy(task_of[:, None] == task_of[None, :])
         self.register_buffer("rival", rival, persistent=False)
-        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
-        self.val_accuracy = MulticlassAccuracy(len(task_of), average="micro")
 
-    def on_train_epoch_start(self) -> None:
-        """Begin a new mean; `History` reads it when the epoch ends."""
-        self.train_loss.reset()
-
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Loss of one augmented batch."""
-        pixels, targets = batch
-        loss = F.cross_entropy(self._masked(self.changes(pixels), targets), targets)
-        self.train_loss.update(loss.detach(), len(targets))
-        return loss
-
-    def validation_step(self, batch: Batch, _: int) -> None:
-        """Loss and accuracy within each image's own task."""
-        pixels, targets = batch
-        logits = self._masked(self.plain(pixels), targets)
-        self.val_loss.update(F.cross_entropy(logits, targets), len(targets))
-        self.val_accuracy.update(logits, targets)
-
-    def on_validation_epoch_end(self) -> None:
-        """Report what the best checkpoint watches."""
-        self.log("val/loss", self.val_loss.compute())
-        self.log("val/accuracy", self.val_accuracy.compute())
-        self.val_loss.reset()
-        self.val_accuracy.reset()
-
-    def _masked(self, images: Tensor, targets: Tensor) -> Tensor:
-        logits: Tensor = self.network(images).float()
-        rival = cast(Tensor, self.rival)[targets]
-        return logits.masked_fill(~rival, float("-inf"))
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW under OneCycle, the best pair measured from scratch."""
-        s = self.settings
-        optimizer = AdamW(self.parameters(), s.lr, weight_decay=s.weight_decay)
-        cycle = lr_scheduler.OneCycleLR(optimizer, s.lr, total_steps=self.steps)
-        stepped = {"scheduler": cycle, "interval": "step"}
-        return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": stepped})
-
-
-def batches(caches: list[Cache], split: str, batch_size: int, seed: int) -> DataLoader[Batch]:
-    """Shuffled batches in which the tasks are mixed."""
-    rows = Joint(caches, split)
-    return loader(rows, Shuffled(len(rows), batch_size, seed))
+    def among(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Logits (N, C) in which the classes of other tasks are out of the question."""
+        return logits.masked_fill(~cast(Tensor, self.rival)[targets], OUT)
