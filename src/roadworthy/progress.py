@@ -68,12 +68,7 @@ def _plain(title: str) -> Report:
         if done < total and now - last < INTERVAL:
             return
         last = now
-        left = (
-            f", {_clock((total - done) / speed.rate)} left"
-            if speed.rate > 0 and done < total
-            else ""
-        )
-        line = f"{title}: {done}/{total} ({speed.rate:.0f}/s{left}) {_text(note)}"
+        line = f"{title}: {done}/{total}{_pace(speed.rate, total - done)} {_text(note)}"
         print(line.rstrip(), file=sys.stderr, flush=True)
 
     return report
@@ -93,6 +88,13 @@ class _Speed:
             # A resumed training begins in the middle; its first step says where.
             self._before, self._start = done, time.monotonic()
         self.rate = (done - self._before) / max(time.monotonic() - self._start, 1e-9)
+
+
+def _pace(rate: float, left: int) -> str:
+    """How fast, and how long it takes yet; nothing where it is not known."""
+    if not rate:
+        return ""
+    return f" ({rate:.0f}/s, {_clock(left / rate)} left)" if left > 0 else f" ({rate:.0f}/s)"
 
 
 def _clock(seconds: float) -> str:

@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from safetensors.torch import save_file
@@ -12,8 +14,10 @@ from roadworthy.data import cached
 from roadworthy.data.cached import Cache
 from roadworthy.errors import ParamsError
 from roadworthy.layout import CHECKPOINTS, PLAN, PRETRAIN, needed, replacing, write_json
-from roadworthy.models.build import build
 from roadworthy.params import Backbone, Head, Pretrain, Train
+
+if TYPE_CHECKING:
+    from roadworthy.models.build import Network
 
 WEIGHTS = "backbone.safetensors"
 HISTORY = "history.csv"
@@ -38,14 +42,36 @@ def run() -> None:
 
 
 def _train(backbone: Backbone, settings: Pretrain, seed: int) -> None:
+    from roadworthy.training.history import write_history
+
+    caches = [cached.load(needed(task, "prepare")) for task in settings.tasks]
+    kept = CHECKPOINTS / f"pretrain-{_identity(backbone, settings, seed, caches)}"
+    network, history = fitted(backbone, settings, caches, seed, kept)
+    with replacing(PRETRAIN) as out:
+        weights = network.backbone.state_dict()
+        save_file({k: v.contiguous() for k, v in weights.items()}, out / WEIGHTS)
+        write_history(out / HISTORY, history)
+    shutil.rmtree(kept)
+
+
+def fitted(
+    backbone: Backbone, settings: Pretrain, caches: list[Cache], seed: int, kept: Path
+) -> tuple["Network", list[dict[str, Any]]]:
+    """A network trained on the images of several tasks at once, and its history.
+
+    Args:
+        kept: folder of the checkpoints, see `training.fit`.
+
+    Raises:
+        ParamsError: the tasks do not share one `input`.
+    """
+    from roadworthy.models.build import build
     from roadworthy.training.data import Batches
     from roadworthy.training.fit import fit
-    from roadworthy.training.history import write_history
     from roadworthy.training.module import Classifier
     from roadworthy.training.pretraining import Joint, JointClassifier, PretrainRecipe
     from roadworthy.training.resolve import choices
 
-    caches = [cached.load(needed(task, "prepare")) for task in settings.tasks]
     spec = caches[0].input
     if any(c.input != spec for c in caches):
         raise ParamsError("pretrain.tasks must share one `input`")
@@ -57,15 +83,9 @@ def _train(backbone: Backbone, settings: Pretrain, seed: int) -> None:
         steps = len(batches.order) * train.epochs
         return JointClassifier(network, replace(recipe, train=train), caches, steps), batches
 
-    kept = CHECKPOINTS / f"pretrain-{_identity(backbone, settings, seed, caches)}"
     chosen = choices(recipe.train, kept, made)
     module, batches = made(chosen.settings)
-    history = fit(module, batches, chosen.machine, kept, "pretrain")
-    with replacing(PRETRAIN) as out:
-        weights = network.backbone.state_dict()
-        save_file({k: v.contiguous() for k, v in weights.items()}, out / WEIGHTS)
-        write_history(out / HISTORY, history)
-    shutil.rmtree(kept)
+    return network, fit(module, batches, chosen.machine, kept, "pretrain")
 
 
 def _identity(backbone: Backbone, settings: Pretrain, seed: int, caches: list[Cache]) -> str:
