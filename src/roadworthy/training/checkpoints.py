@@ -143,7 +143,7 @@ class Keeper(Checkpoint):
             return
         asked = (index + 1) % ASK == 0
         if asked:
-            cast(Classifier, module).watch.check()
+            _check(trainer, cast(Classifier, module))
         if world() > 1 and not asked:
             return
         stop = _agreed(trainer, bool(self.signals.received))
@@ -155,7 +155,7 @@ class Keeper(Checkpoint):
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Keep the weights if they are the best, and the state."""
         classifier = cast(Classifier, module)
-        classifier.watch.check()
+        _check(trainer, classifier)
         value = float(trainer.callback_metrics[self.monitor])
         better = self.best is None or self.sign * value < self.sign * self.best
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
@@ -181,7 +181,7 @@ class Keeper(Checkpoint):
         raise SystemExit(128 + (self.signals.received or signal.SIGTERM))
 
     def _save(self, trainer: L.Trainer, module: Classifier) -> None:
-        module.watch.check()
+        _check(trainer, module)
         trainer.save_checkpoint(self.folder / LAST)
         self._saved = time.monotonic()
 
@@ -189,3 +189,13 @@ class Keeper(Checkpoint):
 def _agreed(trainer: L.Trainer, wanted: bool) -> bool:
     """Whether any of the processes wants it: all save, or none does."""
     return trainer.strategy.reduce_boolean_decision(wanted, all=False) if world() > 1 else wanted
+
+
+def _check(trainer: L.Trainer, module: Classifier) -> None:
+    """Stop where the loss has diverged in any of the processes.
+
+    Raises:
+        DivergedError: it has.
+    """
+    if _agreed(trainer, bool(module.watch.bad)):
+        raise module.watch.error()

@@ -24,7 +24,7 @@ from roadworthy.training.data import Batches
 from roadworthy.training.machine import Machine
 from roadworthy.training.module import Classifier
 from roadworthy.training.optimising import mode_of
-from roadworthy.training.ranks import local_world, world
+from roadworthy.training.ranks import local_world, rank, world
 from roadworthy.training.watch import DivergedError
 
 ROLLBACKS = "rollbacks.json"
@@ -61,18 +61,21 @@ def fit(
     settings = module.plan.train
     history = History(folder / "history.csv", report)
     start = deepcopy(module.state_dict()) if settings.divergence == "rollback" else None
+    said = _rollbacks(folder)
     signals = Signals()
     with bar(title) as progress, _quiet(), signals.caught(), _deterministic(settings.deterministic):
         while not (folder / DONE).is_file():
-            module.rate = 0.5 ** len(_rollbacks(folder))
+            module.rate = 0.5 ** len(said)
             try:
                 trainer = _trainer(module, machine, folder, history, signals, progress)
                 last = folder / LAST
                 trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
             except DivergedError as error:
-                if start is None or len(_rollbacks(folder)) == MOST_ROLLBACKS:
+                if start is None or len(said) == MOST_ROLLBACKS:
                     raise
-                _roll_back(folder, error)
+                said.append(str(error))
+                if rank() == 0:
+                    _roll_back(folder, said)
                 module.load_state_dict(start)
                 continue
             if trainer.is_global_zero:
@@ -137,11 +140,11 @@ def _rollbacks(folder: Path) -> list[str]:
     return list(json.loads(path.read_text())) if path.is_file() else []
 
 
-def _roll_back(folder: Path, error: DivergedError) -> None:
+def _roll_back(folder: Path, said: list[str]) -> None:
     """Remember that the training went back; also a training that is resumed has half the rate."""
-    said = [*_rollbacks(folder), str(error)]
     write(folder / ROLLBACKS, lambda path: path.write_text(json.dumps(said)))
-    log.warning("%s; back to the last checkpoint, learning rate times %g", error, 0.5 ** len(said))
+    rate = 0.5 ** len(said)
+    log.warning("%s; back to the last checkpoint, learning rate times %g", said[-1], rate)
 
 
 @contextmanager

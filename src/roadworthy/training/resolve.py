@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from roadworthy.errors import TrainingError
 from roadworthy.models.freezing import freeze_before
 from roadworthy.models.stages import parameter_groups
 from roadworthy.params import Train
@@ -28,6 +29,9 @@ LARGEST_BATCH = 1024
 # Fewer steps in an epoch than this make poor use of the data.
 LEAST_STEPS = 8
 
+# Seconds in which the first process has measured.
+PATIENCE = 300
+
 Make = Callable[[Train], tuple[Classifier, Batches]]
 
 
@@ -45,11 +49,14 @@ def choices(settings: Train, folder: Path, make: Make) -> Choices:
     Args:
         folder: of the checkpoints.
         make: builds what would be trained with given settings.
+
+    Raises:
+        TrainingError: the first process, which chooses, does not share this folder; or a probe failed.
     """
     path = folder / CHOICES
-    while rank() > 0 and not path.is_file():
+    if rank() > 0:
         # The first process measures for all.
-        time.sleep(0.1)
+        _wait_for(path)
     if path.is_file():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         chosen = Choices(Train.model_validate(kept["settings"]), Machine(**kept["machine"]))
@@ -61,6 +68,17 @@ def choices(settings: Train, folder: Path, make: Make) -> Choices:
     kept = {"settings": chosen.settings.model_dump(mode="json"), "machine": asdict(surveyed)}
     write(path, lambda temporary: temporary.write_text(json.dumps(kept), encoding="utf-8"))
     return chosen
+
+
+def _wait_for(path: Path) -> None:
+    begun = time.monotonic()
+    while not path.is_file():
+        if time.monotonic() - begun > PATIENCE:
+            raise TrainingError(
+                f"{path} did not appear in {PATIENCE} s: all machines of a training need the same "
+                "project folder, on a shared disk"
+            )
+        time.sleep(0.1)
 
 
 def _numbers(settings: Train, machine: Machine, make: Make) -> Train:

@@ -20,6 +20,7 @@ class LossWatch(nn.Module):
     begin: Tensor
     mean: Tensor
     bad: Tensor
+    """Whether something was wrong; looking at it waits for the device."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,14 +36,9 @@ class LossWatch(nn.Module):
         self.mean.copy_(torch.where(first, loss, MEMORY * self.mean + (1 - MEMORY) * loss))
         self.bad |= ~torch.isfinite(loss) | (self.mean > EXPLODED * self.begin.clamp(min=0.05))
 
-    def check(self) -> None:
-        """Look at the verdict; this waits for the device.
-
-        Raises:
-            DivergedError: since the last call something was wrong.
-        """
-        if bool(self.bad):
-            raise DivergedError(
-                f"the loss diverged (it began at {float(self.begin):.3g} and its mean became "
-                f"{float(self.mean):.3g}): lower train.lr, or set train.divergence: rollback"
-            )
+    def error(self) -> DivergedError:
+        """What to say when it is bad."""
+        return DivergedError(
+            f"the loss diverged (it began at {float(self.begin):.3g} and its mean became "
+            f"{float(self.mean):.3g}): lower train.lr, or set train.divergence: rollback"
+        )
