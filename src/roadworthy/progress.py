@@ -84,8 +84,9 @@ class _Speed:
 
     def count(self, done: int) -> None:
         """So much is done by now."""
-        if self._before is None:
-            # A resumed training begins in the middle; its first step says where.
+        if self._before is None or done < self._before:
+            # A resumed training begins in the middle; its first step says where. Less than that is
+            # another piece of work.
             self._before, self._start = done, time.monotonic()
         self.rate = (done - self._before) / max(time.monotonic() - self._start, 1e-9)
 

@@ -64,6 +64,7 @@ def fit(
     said = _rollbacks(folder)
     signals = Signals()
     with bar(title) as progress, _quiet(), signals.caught(), _deterministic(settings.deterministic):
+        module.progress = progress
         while not (folder / DONE).is_file():
             module.rate = 0.5 ** len(said)
             try:

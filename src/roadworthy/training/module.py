@@ -1,6 +1,6 @@
 """What Lightning trains: a network, its criterion, its optimizer, and what is frozen when."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import lightning as L
@@ -16,6 +16,7 @@ from roadworthy.models.build import Network
 from roadworthy.models.freezing import freeze_before
 from roadworthy.models.stages import parameter_groups
 from roadworthy.params import Augment, Input, Train
+from roadworthy.progress import Report
 from roadworthy.training.augmentation import Mixer, Normalise, RandomChanges
 from roadworthy.training.criterion import Criterion, one_hot
 from roadworthy.training.data import Batch, Batches
@@ -29,6 +30,8 @@ T = TypeVar("T")
 SIDE = 16
 # BatchNorm has nothing to measure in a single image.
 LEAST = 2
+# Weights of a head up to which a step on features is too little work to share among threads.
+SMALL = 1_000_000
 
 
 class Recipe(Protocol):
@@ -87,6 +90,9 @@ class Classifier(L.LightningModule):
         self.val_accuracy = MulticlassAccuracy(self.classes, average="micro", validate_args=False)
         self._features: Tensor | None = None
         self._size: tuple[int, int] | None = None
+        self._threads = torch.get_num_threads()
+        self.progress: Report = _silent
+        """Told how far the features are."""
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits of cached uint8 pixels (N, H, W, C), as evaluation sees them."""
@@ -110,7 +116,8 @@ class Classifier(L.LightningModule):
         self.train_loss.update(loss.expand(len(batch.targets)))
         if self.plan.train.clip_norm:
             # Lightning's own refuses fused optimizers, for the sake of fp16, which is not used here.
-            torch.nn.utils.clip_grad_norm_(self.parameters(), self.plan.train.clip_norm)
+            parameters = [p for group in step.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.plan.train.clip_norm)
         self._step(step)
         step.zero_grad()
         return loss
@@ -240,12 +247,19 @@ class Classifier(L.LightningModule):
             self._features = None
         elif self._features is None:
             self._features = self._computed(data)
+        small = sum(weights.numel() for weights in self.network.head.parameters()) <= SMALL
+        torch.set_num_threads(1 if cached and small else self._threads)
+
+    def on_train_end(self) -> None:
+        """Give the threads back."""
+        torch.set_num_threads(self._threads)
 
     @torch.no_grad()
     def _computed(self, data: Batches) -> Tensor:
         """Features of all training and validation images, float (rows of the source, width)."""
         self.network.eval()
         found: Tensor | None = None
+        done, total = 0, sum(len(data.source.places(split)) for split in ("train", "val"))
         data.features_only(False)
         for split in ("train", "val"):
             for batch in data.ordered(split, whole=True):
@@ -256,10 +270,16 @@ class Classifier(L.LightningModule):
                 if found is None:
                     found = features.new_zeros(len(data.source), features.shape[1])
                 found[moved.places] = features
+                done += len(features)
+                self.progress(done, total, "features of the frozen backbone")
         data.features_only(True)
         freeze_before(self.network, "head")
         assert found is not None
         return found
+
+
+def _silent(done: int, total: int, note: str | Callable[[], str] = "") -> None:
+    """Where nobody watches."""
 
 
 def _parts(batch: Batch, count: int) -> list[Batch]:
