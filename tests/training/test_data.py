@@ -25,6 +25,7 @@ def test_an_epoch_sees_every_image_once(
     assert len(steps) == len(order)
     assert sorted(np.concatenate(steps)) == list(places)
     assert max(map(len, steps)) - min(map(len, steps)) <= 1
+    assert max(map(len, steps)) <= step
     done = data.draw(st.integers(0, len(order) - 1))
     rest = [part for part, _ in Order([places], step, seed, position=lambda: (epoch, done))]
     assert len(rest) == len(steps) - done

@@ -1,11 +1,17 @@
 """What `auto` became is decided once, said, and kept with the checkpoints."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
+import torch
 
 from roadworthy.data.cached import Cache
+from roadworthy.models.build import build
+from roadworthy.params import Backbone, Head
 from roadworthy.training import machine
+from roadworthy.training.data import Batch
+from roadworthy.training.module import Classifier
 from roadworthy.training.resolve import CHOICES, choices
 from small_training import plan_of, train, write_cache
 
@@ -46,6 +52,39 @@ def test_a_resumed_training_takes_the_same(
     assert chosen.settings.batch_size != "auto"
     assert (tmp_path / "kept" / CHOICES).read_text() == kept
     assert capsys.readouterr().out == ""
+
+
+def test_what_only_concerns_speed_may_change(data: Cache, tmp_path: Path) -> None:
+    """A training that failed because of `device_cache: on` can go on without it."""
+    train(plan_of(device_cache="on", epochs=1), data, tmp_path / "kept")
+    now = plan_of(device_cache="off", workers=1, checkpoint_seconds=5).train
+    assert choices(now, tmp_path / "kept", None).settings == now  # type: ignore[arg-type]
+
+
+def test_a_range_test_takes_no_more_images_at_a_time_than_training(
+    data: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fits is `batch_size`, however many of them a step has."""
+    sizes: list[int] = []
+    original = Classifier.losses
+
+    def losses(self: Classifier, batch: Batch) -> torch.Tensor:
+        sizes.append(len(batch.targets))
+        return original(self, batch)
+
+    monkeypatch.setattr(Classifier, "losses", losses)
+    train(plan_of(lr="auto", batch_size=8, accumulate=5, epochs=1), data, tmp_path / "kept")
+    assert max(sizes) <= 8
+
+
+def test_a_compiled_copy_is_a_copy(data: Cache, tmp_path: Path) -> None:
+    """The range test must not train the network itself."""
+    network = build(Backbone(name="patch_cnn"), Head(), 1, data.input)
+    network.compile(backend="eager")
+    copy = deepcopy(network)
+    # Else a call of the copy would run what was compiled for the original, with its weights.
+    assert network._compiled_call_impl is not None
+    assert getattr(copy, "_compiled_call_impl", None) is None
 
 
 def test_a_range_test_leaves_the_weights_alone(data: Cache, tmp_path: Path) -> None:

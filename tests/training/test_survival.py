@@ -13,7 +13,7 @@ import torch
 
 import small_training
 from roadworthy.errors import TrainingError
-from roadworthy.training.checkpoints import BEST, DONE, LAST, write
+from roadworthy.training.checkpoints import BEST, DONE, LAST, Keeper, write
 from roadworthy.training.fit import ROLLBACKS
 from roadworthy.training.module import Classifier
 from small_training import plan_of, train, write_cache
@@ -173,6 +173,68 @@ def test_a_loss_that_explodes_goes_back_with_half_the_rate(
     assert rows[0]["rollbacks"] == 0 and rows[-1]["rollbacks"] == 2
 
 
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_a_rate_that_is_far_too_high_comes_down(seconds: int, tmp_path: Path) -> None:
+    """Also where the last checkpoint was written after the step that broke the weights."""
+    data = write_cache(tmp_path)
+    settings = {"lr": 10, "clip_norm": 0, "optimizer": "sgd", "divergence": "rollback"}
+    _, history = train(plan_of(**settings, checkpoint_seconds=seconds), data, tmp_path / "kept")
+    assert json.loads((tmp_path / "kept" / ROLLBACKS).read_text())
+    assert max(row["val/accuracy"] for row in history) > 0.9
+    assert history[0]["lr"] < 10, (
+        "the history tells the rate that was set, not the one that was used"
+    )
+
+
+def test_a_validation_that_is_no_number_is_not_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first epoch of NaN would be better than all that follow."""
+    data = write_cache(tmp_path)
+    original = Classifier.validation_step
+
+    def step(self: Classifier, batch: Any, index: int) -> None:
+        original(self, batch, index)
+        if self.current_epoch == 1:
+            self.val_loss.update(torch.tensor(float("nan")))
+
+    monkeypatch.setattr(Classifier, "validation_step", step)
+    _, history = train(plan_of(), data, tmp_path / "kept")
+    kept = torch.load(tmp_path / "kept" / LAST, weights_only=True)
+    assert kept["callbacks"]["Keeper"]["best"] == pytest.approx(
+        min(history[0]["val/loss"], history[2]["val/loss"]), rel=1e-4
+    )
+
+
+def test_out_of_memory_survives_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts stay as small as they had to be, so that what follows is drawn as without the kill."""
+    data = write_cache(tmp_path, 240)
+    original = Classifier.losses
+    failing = {"on": True}
+
+    def losses(self: Classifier, batch: Any) -> torch.Tensor:
+        if failing["on"] and len(batch.targets) > 9:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, batch)
+
+    monkeypatch.setattr(Classifier, "losses", losses)
+    whole, expected = train(plan_of(), data, tmp_path / "whole")
+
+    class KilledError(Exception):
+        pass
+
+    def kill(epoch: int, row: dict[str, float]) -> None:
+        if epoch == 1:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(plan_of(), data, tmp_path / "kept", kill)
+    # There would be memory now.
+    failing["on"] = False
+    weights, history = train(plan_of(), data, tmp_path / "kept")
+    assert history == expected and same(weights, whole)
+
+
 def test_memory_that_runs_out_halves_the_parts_of_a_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,6 +255,24 @@ def test_memory_that_runs_out_halves_the_parts_of_a_step(
     assert "out of memory: going on with 4 images at a time" in capsys.readouterr().out
     assert sum(sizes[2:]) == 60 * 3
     assert history[-1]["val/accuracy"] > 0.9
+
+
+def test_early_stopping_is_not_forgotten(tmp_path: Path) -> None:
+    """KilledError after its last checkpoint, it must not train on: the end is written before that."""
+    data = write_cache(tmp_path)
+    settings = {"patience": 1, "epochs": 12, "lr": 0.1, "optimizer": "sgd", "schedule": "constant"}
+    seen: list[bool] = []
+    original = Keeper._save
+
+    def save(self: Keeper, trainer: Any, module: Any) -> None:
+        original(self, trainer, module)
+        if trainer.should_stop:
+            seen.append((self.folder / DONE).is_file())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keeper, "_save", save)
+        _, history = train(plan_of(**settings), data, tmp_path / "kept")
+    assert len(history) < 12 and seen == [True]
 
 
 def test_an_interrupted_training_ends_once(tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ class Network(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy (for the moving average, say) cannot hold another network's graph.
-        return {**self.__dict__, "auxiliary": []}
+        # Torch leaves out what was compiled: the copy would compute with the original's weights.
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {**state, "auxiliary": []}
 
 
 def build(backbone: Backbone, head: Head, outputs: int, spec: Input, seed: int = 0) -> Network:

@@ -12,6 +12,7 @@ from torchmetrics import MeanMetric
 from roadworthy.progress import Report
 from roadworthy.training.data import Batches
 from roadworthy.training.history import read_history, write_history
+from roadworthy.training.module import Classifier
 
 EpochReport = Callable[[int, dict[str, float]], None]
 
@@ -48,15 +49,16 @@ class History(L.Callback):
         # In all processes: the mean is over all of them.
         row["train/loss"] = float(f"{float(cast(MeanMetric, module.train_loss).compute()):.6g}")
         row |= {k: float(f"{float(v):.6g}") for k, v in sorted(trainer.callback_metrics.items())}
-        row["lr"] = float(f"{_head_rate(trainer):.6g}")
+        rate = _head_rate(trainer) * cast(Classifier, module).factor(epoch)
+        row["lr"] = float(f"{rate:.6g}")
         self.rows = [old for old in self.rows if old["epoch"] < epoch] + [row]
         started, self._started = self._started, None
         if not trainer.is_global_zero or started is None:
             return
         write_history(self.path, self.rows)
         speed = _images(trainer) * self._share / max(time.monotonic() - started, 1e-9)
-        rate: float = cast(Any, module).rate
-        extra = {"speed/images_per_second": speed, "rollbacks": -math.log2(rate)}
+        rollbacks = -math.log2(cast(Classifier, module).rate)
+        extra = {"speed/images_per_second": speed, "rollbacks": rollbacks}
         self.report(epoch, {**row, **extra})
 
 

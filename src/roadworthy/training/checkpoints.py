@@ -8,6 +8,7 @@ There is no random state in them, nor a sampler's: both follow from the counters
 `Classifier` and `Order`). Every file is written under another name first.
 """
 
+import math
 import os
 import signal
 import threading
@@ -157,7 +158,11 @@ class Keeper(Checkpoint):
         classifier = cast(Classifier, module)
         _check(trainer, classifier)
         value = float(trainer.callback_metrics[self.monitor])
-        better = self.best is None or self.sign * value < self.sign * self.best
+        better = math.isfinite(value) and (
+            self.best is None or self.sign * value < self.sign * self.best
+        )
+        if self.best is None and not better:
+            raise classifier.watch.error()
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         stop = _agreed(trainer, bool(self.signals.received))
         if better:
@@ -165,9 +170,12 @@ class Keeper(Checkpoint):
             if trainer.is_global_zero:
                 weights = self._weights(classifier)
                 write(self.folder / BEST, lambda path: save_file(weights, path))
+        if last and trainer.is_global_zero:
+            # Before the state: that one does not know that the training was to stop early.
+            write(self.folder / DONE, Path.touch)
         if _agreed(trainer, self._late()) or better or last or stop:
             self._save(trainer, classifier)
-        if stop and not last:
+        if stop:
             self._leave()
 
     def _weights(self, module: Classifier) -> dict[str, torch.Tensor]:

@@ -1,5 +1,6 @@
 """Batches from the cache: one batch is one optimizer step, changed and normalised on the device."""
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,8 @@ from roadworthy.training.ranks import rank, world
 VAL_IMAGES = 64
 # Streamed chunks whose images are shuffled among each other.
 WINDOW = 8
+# Images that are put on the device at a time.
+PIECE = 4096
 
 
 class Source(Protocol):
@@ -79,7 +82,7 @@ class Order(Sampler[tuple[np.ndarray, int]]):
     ) -> None:
         self.chunks, self.seed, self.chances, self.position = chunks, seed, chances, position
         self.images = sum(map(len, chunks))
-        self.steps = max(1, round(self.images / step_images))
+        self.steps = max(1, -(-self.images // step_images))
 
     def __len__(self) -> int:
         return self.steps
@@ -144,7 +147,13 @@ class Batches(L.LightningDataModule):
         if not fits_on_device(size, self.settings.device_cache):
             return
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self._resident = torch.from_numpy(self.source.pixels(wanted)).to(device)
+        self._resident = torch.empty(
+            (len(wanted), *self.source.shape), dtype=torch.uint8, device=device
+        )
+        for start in range(0, len(wanted), PIECE):
+            # Piece by piece: the machine may have less memory than the GPU.
+            part = self.source.pixels(wanted[start : start + PIECE])
+            self._resident[start : start + len(part)] = torch.from_numpy(part)
         slot = torch.empty(len(self.source), dtype=torch.int64)
         slot[torch.from_numpy(wanted)] = torch.arange(len(wanted))
         self._slot = slot.to(device)
@@ -190,6 +199,7 @@ class Batches(L.LightningDataModule):
             sampler=sampler,
             generator=torch.Generator(),
             num_workers=workers,
+            worker_init_fn=_leave_signals_to_the_trainer,
             pin_memory=cuda and self._resident is None,
         )
 
@@ -199,3 +209,9 @@ class Batches(L.LightningDataModule):
             return 0, 0
         ready = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return self.trainer.current_epoch, ready % len(self.order)
+
+
+def _leave_signals_to_the_trainer(_: int) -> None:
+    """Schedulers signal all processes of a group; a worker that dies of it would take the step along."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

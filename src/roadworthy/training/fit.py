@@ -52,7 +52,7 @@ def fit(
             ends training.
 
     Returns:
-        One row of metrics per epoch.
+        One row of metrics per epoch. In other processes than the first, the weights are the last ones.
 
     Raises:
         TrainingError: the loss diverged, or a checkpoint could not be written.
@@ -65,27 +65,32 @@ def fit(
     signals = Signals()
     with bar(title) as progress, _quiet(), signals.caught(), _deterministic(settings.deterministic):
         module.progress = progress
-        while not (folder / DONE).is_file():
+        done = (folder / DONE).is_file()
+        while not done:
             module.rate = 0.5 ** len(said)
+            last = folder / LAST
+            begun = last.stat().st_mtime_ns if last.is_file() else None
+            # DDP leaves out for good what is frozen when it is made.
+            module.network.requires_grad_(True)
             try:
                 trainer = _trainer(module, machine, folder, history, signals, progress)
-                last = folder / LAST
                 trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
+                done = True
             except DivergedError as error:
-                if start is None or len(said) == MOST_ROLLBACKS:
+                # Twice from the same checkpoint: it was written after the step that broke the weights.
+                broken = begun is not None and begun == last.stat().st_mtime_ns
+                if start is None or (len(said) == MOST_ROLLBACKS and not broken):
                     raise
-                said.append(str(error))
+                if not broken:
+                    said.append(str(error))
+                trainer.strategy.barrier()
                 if rank() == 0:
-                    _roll_back(folder, said)
+                    _roll_back(folder, said, broken)
+                trainer.strategy.barrier()
                 module.load_state_dict(start)
-                continue
-            if trainer.is_global_zero:
-                write(folder / DONE, Path.touch)
-            trainer.strategy.barrier()
-            if signals.received:
-                # It came in the last epoch.
-                raise SystemExit(128 + signals.received)
-    module.network.load_state_dict(load_file(folder / BEST))
+    if rank() == 0:
+        # The others need no weights, and their folder may be gone by now.
+        module.network.load_state_dict(load_file(folder / BEST))
     return history.rows
 
 
@@ -141,11 +146,14 @@ def _rollbacks(folder: Path) -> list[str]:
     return list(json.loads(path.read_text())) if path.is_file() else []
 
 
-def _roll_back(folder: Path, said: list[str]) -> None:
+def _roll_back(folder: Path, said: list[str], broken: bool) -> None:
     """Remember that the training went back; also a training that is resumed has half the rate."""
+    if broken:
+        (folder / LAST).unlink()
     write(folder / ROLLBACKS, lambda path: path.write_text(json.dumps(said)))
+    where = "the last checkpoint" if (folder / LAST).is_file() else "the beginning"
     rate = 0.5 ** len(said)
-    log.warning("%s; back to the last checkpoint, learning rate times %g", said[-1], rate)
+    log.warning("%s; back to %s, learning rate times %g", said[-1], where, rate)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What Lightning trains: a network, its criterion, its optimizer, and what is frozen when."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
@@ -100,7 +101,24 @@ class Classifier(L.LightningModule):
 
     def on_train_start(self) -> None:
         """A training that goes on inside an epoch gets no start of that epoch."""
+        if world() > 1 and rank() > 0:
+            # What the checkpoint has is the sum over all processes; the first one goes on with it.
+            self.train_loss.reset()
         self._enter(self.current_epoch)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the size of the parts, and of several processes the sum of their losses."""
+        checkpoint["micro_batch"] = self.micro_batch
+        if world() > 1:
+            key = "current_model_state" if "current_model_state" in checkpoint else "state_dict"
+            for name in ("mean_value", "weight"):
+                value = getattr(self.train_loss, name).clone()
+                torch.distributed.all_reduce(value)
+                checkpoint[key][f"train_loss.{name}"] = value
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the size of the parts."""
+        self.micro_batch = checkpoint["micro_batch"]
 
     def on_train_epoch_start(self) -> None:
         """Open the part of the network that trains in this epoch."""
@@ -127,6 +145,11 @@ class Classifier(L.LightningModule):
         moved = self.lr_schedulers()
         if isinstance(moved, lr_scheduler.ReduceLROnPlateau):
             moved.step(float(self.trainer.callback_metrics[self.plan.train.monitor]))
+
+    def on_validation_epoch_start(self) -> None:
+        """All processes validate with the first one's BatchNorm statistics, which are those that are kept."""
+        for buffer in self.network.buffers() if world() > 1 else ():
+            torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Loss and accuracy of one batch of the validation split."""
@@ -194,10 +217,10 @@ class Classifier(L.LightningModule):
             self.print(f"out of memory: going on with {self.micro_batch} images at a time")
 
     def _accumulated(self, batch: Batch, index: int) -> Tensor:
-        count = -(-len(batch.targets) // self.micro_batch)
-        parts = _parts(batch, count)
+        # The same number in all processes, however their parts differ by an image.
+        count = math.ceil(math.ceil(batch.total / world()) / self.micro_batch)
         total = torch.zeros((), device=self.device)
-        for number, part in enumerate(parts):
+        for number, part in enumerate(parts(batch, count)):
             # What is drawn follows from these numbers alone: a resumed training draws it again, and
             # two processes draw what one would.
             self._draw(index, rank() * count + number)
@@ -221,8 +244,12 @@ class Classifier(L.LightningModule):
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
+    def factor(self, epoch: int) -> float:
+        """What the scheduled rates are multiplied by in an epoch."""
+        return self.rate * _at(self.plan.train.unfreeze_lr or (1.0,), epoch)
+
     def _step(self, step: Optimizer) -> None:
-        factor = self.rate * _at(self.plan.train.unfreeze_lr or (1.0,), self.current_epoch)
+        factor = self.factor(self.current_epoch)
         rates = [group["lr"] for group in step.param_groups]
         for group in step.param_groups:
             group["lr"] *= factor
@@ -282,7 +309,7 @@ def _silent(done: int, total: int, note: str | Callable[[], str] = "") -> None:
     """Where nobody watches."""
 
 
-def _parts(batch: Batch, count: int) -> list[Batch]:
+def parts(batch: Batch, count: int) -> list[Batch]:
     """The batch in `count` nearly equal parts."""
     targets = batch.targets.tensor_split(count)
     places = batch.places.tensor_split(count)

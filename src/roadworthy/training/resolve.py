@@ -18,7 +18,7 @@ from roadworthy.training import machine, probing
 from roadworthy.training.checkpoints import write
 from roadworthy.training.data import Batch, Batches
 from roadworthy.training.machine import Machine
-from roadworthy.training.module import Classifier
+from roadworthy.training.module import Classifier, parts
 from roadworthy.training.optimising import optimizer
 from roadworthy.training.ranks import rank
 
@@ -59,7 +59,8 @@ def choices(settings: Train, folder: Path, make: Make) -> Choices:
         _wait_for(path)
     if path.is_file():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        chosen = Choices(Train.model_validate(kept["settings"]), Machine(**kept["machine"]))
+        numbers = {name: kept["settings"][name] for name in ("batch_size", "lr")}
+        chosen = Choices(settings.model_copy(update=numbers), Machine(**kept["machine"]))
         chosen.machine.take()
         return chosen
     surveyed = machine.survey(settings)
@@ -131,12 +132,15 @@ def _trained(module: Classifier, data: Batches, machine: Machine) -> Callable[[f
             group["lr"] = share * rate
         pixels, targets, places, total = next(batches)
         batch = Batch(pixels.to(machine.device), targets.to(machine.device), places, total)
-        with _autocast(machine):
-            loss = module.losses(batch).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = 0.0
+        for part in parts(batch, -(-total // module.micro_batch)):
+            with _autocast(machine):
+                share = module.losses(part).sum() / total
+            share.backward()  # type: ignore[no-untyped-call]
+            loss += float(share.detach())
         made.step()
         made.zero_grad()
-        return float(loss.detach())
+        return loss
 
     return step
 

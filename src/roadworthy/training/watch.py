@@ -40,5 +40,5 @@ class LossWatch(nn.Module):
         """What to say when it is bad."""
         return DivergedError(
             f"the loss diverged (it began at {float(self.begin):.3g} and its mean became "
-            f"{float(self.mean):.3g}): lower train.lr, or set train.divergence: rollback"
+            f"{float(self.mean):.3g}): lower train.lr (train.divergence: rollback does so by itself)"
         )
