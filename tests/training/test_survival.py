@@ -1,6 +1,7 @@
 """A training survives: kills, signals, a full disk, a loss that explodes, memory that runs out."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -101,7 +102,6 @@ def test_a_signal_leaves_a_checkpoint(number: signal.Signals, tmp_path: Path) ->
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path: Path) -> None:
     """The message says what to do, and doing it goes on from there."""
-    resource = pytest.importorskip("resource")
     data = write_cache(tmp_path, 240)
     folder = tmp_path / "kept"
 
