@@ -78,7 +78,6 @@ def test_it_says_what_it_decoded(images: list[Path], capsys: pytest.CaptureFixtu
 
 def test_one_setting_streams(images: list[Path]) -> None:
     """And nobody after it needs to know."""
-    pytest.importorskip("litdata", reason="the extra `stream` is not installed")
     rows = split(images)
     prepare.run(plan())
     near = cache.load(folder("car", "prepare"))
