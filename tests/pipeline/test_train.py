@@ -86,6 +86,7 @@ def test_an_interrupted_training_is_one_run_and_one_result(
     assert (project / "artifacts/car/train" / train.MODEL).read_bytes() == resumed
 
 
+@pytest.mark.slow
 def test_two_processes_leave_one_run_and_one_result(project: Path) -> None:
     """`train.processes` starts them; only the first one writes and logs."""
     plan = project_of(project, processes=2)

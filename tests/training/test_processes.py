@@ -65,6 +65,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     assert history[-1]["val/accuracy"] == pytest.approx(expected[-1]["val/accuracy"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together(tmp_path: Path) -> None:
     """SIGTERM to torchrun: both leave after the same step, the checkpoint is whole, and it goes on."""
     settings = {**SETTINGS, "epochs": 3, "batch_size": 2, "checkpoint_seconds": 3600}
@@ -105,6 +106,7 @@ def test_each_process_reads_its_own_part(monkeypatch: pytest.MonkeyPatch) -> Non
         assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.slow
 def test_only_the_first_process_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two MLflow runs of one training would be one too many."""
     write_cache(tmp_path)

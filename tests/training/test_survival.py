@@ -52,7 +52,14 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, two[name]) for name, value in one.items())
 
 
-@pytest.mark.parametrize("settings", [PLAIN, AVERAGED, STAGED], ids=["plain", "averaged", "staged"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(STAGED, id="staged"),
+        pytest.param(PLAIN, id="plain", marks=pytest.mark.slow),
+        pytest.param(AVERAGED, id="averaged", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_at_any_moment_it_comes_to_the_same_end(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -77,7 +84,9 @@ def test_the_same_twice(tmp_path: Path) -> None:
     assert history[-1]["val/accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_a_checkpoint(number: signal.Signals, tmp_path: Path) -> None:
     """A scheduler's SIGTERM and Ctrl-C cost no step: without them, no checkpoint would be due."""
     settings = {"epochs": 4, "checkpoint_seconds": 3600}
