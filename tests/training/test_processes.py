@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import small_training
-from roadworthy.training.checkpoints import LAST
+from roadworthy.training.checkpoints import BEST, LAST
 from roadworthy.training.data import Order
 from roadworthy.training.history import read_history
 from small_training import plan_of, train, write_cache
@@ -67,7 +69,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_stop_together(tmp_path: Path) -> None:
-    """SIGTERM to torchrun: both leave after the same step, the checkpoint is whole, and it goes on."""
+    """SIGTERM to torchrun: both leave after the same step, and it goes on to what it would have been."""
     settings = {**SETTINGS, "epochs": 3, "batch_size": 2, "checkpoint_seconds": 3600}
     write_cache(tmp_path)
     running = subprocess.Popen(
@@ -87,7 +89,14 @@ def test_two_processes_stop_together(tmp_path: Path) -> None:
     assert kept["epoch"] < 2, said
     subprocess.run(together(tmp_path, settings), check=True, capture_output=True, timeout=180)
     rows = read_history(tmp_path / "kept" / "history.csv")
+    shutil.move(tmp_path / "kept", tmp_path / "resumed")
+    subprocess.run(together(tmp_path, settings), check=True, capture_output=True, timeout=180)
+    whole = read_history(tmp_path / "kept" / "history.csv")
     assert [row["epoch"] for row in rows] == [0, 1, 2]
+    for row, other in zip(rows, whole, strict=True):
+        assert row == pytest.approx(other, rel=1e-4)
+    one, two = (load_file(tmp_path / name / BEST) for name in ("kept", "resumed"))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
 
 
 def test_each_process_reads_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ def _module(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise DataError(
-            "`prepare.stream` needs litdata: `pip install 'roadworthy[stream]'`, or set it to null"
+            "`prepare.stream` needs litdata: `uv pip install litdata`, or set it to null"
         ) from error
 
 

@@ -135,7 +135,9 @@ def fitted(
         TrainingError: see `fit`.
     """
     _check_sizes(plan)
-    counts = torch.bincount(torch.from_numpy(data.targets(data.places("train"))))
+    targets = torch.from_numpy(data.targets(data.places("train")))
+    # A class may have no image left to train on.
+    counts = torch.bincount(targets, minlength=len(data.labels))
     weights = class_weights(counts, plan.train.class_weights, data.labels)
     if plan.train.sampler == "balanced" and plan.train.class_weights != "none":
         log.warning(
