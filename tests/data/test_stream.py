@@ -276,7 +276,7 @@ def test_without_litdata_the_message_says_what_to_install(
 ) -> None:
     """It is an extra that few need."""
     monkeypatch.setitem(sys.modules, "litdata.streaming.writer", None)
-    with pytest.raises(DataError, match=r"roadworthy\[stream\]"):
+    with pytest.raises(DataError, match="uv pip install litdata"):
         build(tmp_path / "far", table(images), str(tmp_path / "shared"))
 
 
