@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,18 @@ def tiny_bundle(
     labels: tuple[str, ...] = ("not_car", "car"),
     seed: int = 0,
     bias: float = 0.0,
+    seen: Sequence[str] = (),
     **changes: Any,
 ) -> Path:
     """A real bundle around a small random network on 20 x 20 images.
 
-    `bias` is added to the last logit.
+    `bias` is added to the last logit; `seen` are SHA-256 of images it was made with.
     """
     import torch
 
-    from roadworthy.bundle.format import BundleSpec
+    from roadworthy.bundle.format import CARD, BundleSpec
     from roadworthy.bundle.write import write_bundle
+    from roadworthy.data.seen import fronts
     from roadworthy.models.build import build
     from roadworthy.params import Backbone, Head, Input
 
@@ -50,7 +52,9 @@ def tiny_bundle(
         network.head[-1].bias[-1] += bias  # type: ignore[index, union-attr, operator]
     folder.mkdir(parents=True, exist_ok=True)
     sample = np.random.default_rng(seed).integers(0, 256, (4, 20, 20, 3), dtype=np.uint8)
-    write_bundle(folder, spec, network, reference={}, card=f"# {task}\n", sample=sample)
+    made_with = fronts(seen)
+    write_bundle(folder, spec, network, reference={}, seen=made_with, sample=sample)
+    (folder / CARD).write_text(f"# {task}\n")
     return folder
 
 

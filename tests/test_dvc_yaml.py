@@ -13,8 +13,7 @@ from roadworthy.layout import STAGES
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# Leaves hold no rules of their own, tracking only reports, and from another stage's module a stage
-# takes names of files and the loading of its results.
+# Leaves hold no rules of their own, tracking only reports.
 NOT_FOLLOWED = (
     "errors",
     "environment",
@@ -23,8 +22,9 @@ NOT_FOLLOWED = (
     "progress",
     "params",
     "tracking",
-    "pipeline",
 )
+# From another stage's module a stage takes names of files and the loading of its results.
+OTHER_STAGES = {f"roadworthy.pipeline.{stage}" for stage in STAGES}
 
 
 def module_file(name: str) -> Path | None:
@@ -42,7 +42,11 @@ def imported(file: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("roadworthy"):
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name for name in names if module_file(name)} or {str(node.module)}
-    return {n for n in found if n.count(".") and n.split(".")[1] not in NOT_FOLLOWED}
+    return {
+        name
+        for name in found - OTHER_STAGES - {"roadworthy.pipeline"}
+        if name.count(".") and name.split(".")[1] not in NOT_FOLLOWED
+    }
 
 
 def closure(stage: str) -> set[str]:

@@ -17,6 +17,7 @@ KNOWS = {
     "evaluation": {"models", "data"},
     "training": {"models", "data", "evaluation.metrics"},
     "bundle": {"models", "data", "evaluation"},
+    "gate": {"bundle", "evaluation", "data"},
     "tracking": {"bundle"},
     "tuning": set(),
     "serving": {"bundle", "data"},
@@ -24,6 +25,7 @@ KNOWS = {
 }
 OWN_ROOM = {
     "great_expectations": "quality",
+    "captum": "evaluation",
     "cleanlab": "quality",
     "kagglehub": "data",
     "lightning": "training",

@@ -189,13 +189,61 @@ def audit(
 @app.command(rich_help_panel="Models")
 def promote(
     task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
+    run: Annotated[
+        str | None, typer.Option("--run", help="Judge the model of this MLflow run instead.")
+    ] = None,
+    force: Annotated[
+        str, typer.Option("--force", help="Why it is promoted although rules fail; is recorded.")
+    ] = "",
 ) -> None:
     """Judge the exported models, and make champion what has earned it."""
     from roadworthy.pipeline.promote import promote as judge
 
+    if (run or force) and not task:
+        raise typer.BadParameter("--run and --force are for one task: say which with --task")
     for name in _names(task):
-        decision = judge(_plan(name))
+        decision = judge(_plan(name), run, force)
         typer.echo(f"{name}: {decision.decision}: {decision.reason}")
+
+
+@app.command(rich_help_panel="Models")
+def compare(
+    one: Annotated[str, typer.Argument(help="champion, previous, challenger, 3, a run, export.")],
+    other: Annotated[str, typer.Argument(help="The same; read as the change from the first.")],
+    task: TaskOption,
+) -> None:
+    """Run two models on the current test images: which is better, and where."""
+    from roadworthy.pipeline.compare import run
+
+    run(_plan(task), one, other)
+
+
+@app.command(rich_help_panel="Models")
+def rollback(
+    task: TaskOption,
+    to: Annotated[
+        int | None, typer.Option("--to", help="A version; without it, the champion before.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="For the history.")] = "",
+) -> None:
+    """Put an earlier champion back on the road."""
+    from roadworthy.pipeline.rollback import run
+
+    run(task, to, reason)
+
+
+@app.command(rich_help_panel="Models")
+def prune(
+    task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed, and do nothing.")
+    ] = False,
+) -> None:
+    """Remove old runs and versions, as `prune` in params.yaml says; never one with an alias."""
+    from roadworthy.pipeline.prune import run
+
+    for name in _names(task):
+        run(_plan(name), dry_run)
 
 
 @app.command(rich_help_panel="Models")

@@ -7,6 +7,7 @@ RoadworthyError
 ├── TrainingError    training cannot start or cannot go on
 ├── BundleError      a bundle is incomplete, damaged or of another format
 ├── TrackingError    the tracking server or the registry cannot be reached or refuses
+│   └── OvertakenError   another version became champion meanwhile
 └── StaleError       a stage was asked for before what it needs was made
 """
 
@@ -37,6 +38,10 @@ class BundleError(RoadworthyError):
 
 class TrackingError(RoadworthyError):
     """The tracking server or the registry cannot be reached, or refused."""
+
+
+class OvertakenError(TrackingError):
+    """Another version became champion since the one that was judged against."""
 
 
 class StaleError(RoadworthyError):

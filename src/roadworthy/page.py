@@ -5,7 +5,8 @@ Light and dark follow the reader's system; on paper no picture is cut in two.
 
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,13 @@ h2,h3{break-after:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:ex
 """
 
 
+@dataclass(frozen=True)
+class Html:
+    """A cell of a table that is HTML already."""
+
+    text: str
+
+
 def page(title: str, body: str, style: str = "") -> str:
     """A whole page.
 
@@ -70,17 +78,22 @@ def tile(name: str, figure: str, small: str) -> str:
     )
 
 
-def table(rows: "pd.DataFrame") -> str:
-    """The rows, numbers to the right."""
+def table(rows: "pd.DataFrame", right: Collection[str] = ()) -> str:
+    """The rows, numbers to the right.
+
+    Args:
+        right: columns of text that stand to the right too, such as percentages.
+    """
     from pandas.api.types import is_numeric_dtype
 
-    numeric = [is_numeric_dtype(kind) for kind in rows.dtypes]
+    numeric = [is_numeric_dtype(rows[name].dtype) or name in right for name in rows.columns]
     head = "".join(map(_cell, ["th"] * len(numeric), rows.columns, numeric))
     lines = (
         "<tr>" + "".join(map(_cell, ["td"] * len(numeric), row, numeric)) + "</tr>"
         for row in rows.itertuples(index=False)
     )
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+    rows_shown = f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return f'<div class="wide"><table>{rows_shown}</table></div>'
 
 
 def bars(counts: Mapping[str, float], words: Mapping[str, str] | None = None) -> str:
@@ -150,4 +163,4 @@ def jpeg(image: Image.Image) -> bytes:
 def _cell(tag: str, value: Any, number: bool) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     kind = ' class="number"' if number else ""
-    return f"<{tag}{kind}>{escape(text)}</{tag}>"
+    return f"<{tag}{kind}>{value.text if isinstance(value, Html) else escape(text)}</{tag}>"

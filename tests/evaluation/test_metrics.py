@@ -1,92 +1,132 @@
-"""Figures agree with scikit-learn, intervals with theory, and both stay sane on odd data."""
+"""Figures agree with scikit-learn, are left out where the answers do not tell, and are told fast."""
+
+import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+from sklearn import metrics as sk
 
-from roadworthy.evaluation.calibration import fit_temperature
-from roadworthy.evaluation.metrics import Answers, measure
-from roadworthy.evaluation.thresholds import choose
-from roadworthy.models.outputs import to_probabilities
+from roadworthy.evaluation import metrics
+from roadworthy.evaluation.answers import Answers
+from roadworthy.evaluation.bootstrap import Bootstrap
+from roadworthy.evaluation.figures import FIGURES, confusion_matrix
+from roadworthy.evaluation.metrics import confusions, measure, per_class, quick
+from simulated_answers import answers
 
-
-def answers(seed: int, rows: int = 200, classes: int = 3, skill: float = 1.5) -> Answers:
-    rng = np.random.default_rng(seed)
-    targets = rng.integers(0, classes, rows)
-    targets[:classes] = np.arange(classes)
-    logits = rng.normal(size=(rows, classes))
-    logits[np.arange(rows), targets] += skill
-    probabilities = to_probabilities(logits)
-    return Answers(targets, probabilities.argmax(axis=1), probabilities)
+FEW = Bootstrap(40)
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 6))
+@given(st.integers(0, 10_000), st.integers(2, 7))
 def test_figures_are_those_of_scikit_learn(seed: int, classes: int) -> None:
-    """Ours are computed for a thousand resamples at once; they must mean the same."""
-    given_ = answers(seed, 80, classes)
-    found = measure(given_, 20, 0.95, 0)
-    assert found["accuracy"].value == pytest.approx(given_.correct.mean())
-    wanted = balanced_accuracy_score(given_.targets, given_.predicted)
-    assert found["balanced_accuracy"].value == pytest.approx(wanted)
-    wanted = f1_score(given_.targets, given_.predicted, average="macro")
-    assert found["macro_f1"].value == pytest.approx(wanted)
-    for estimate in found.values():
-        assert estimate.low <= estimate.value + 1e-9 <= estimate.high + 2e-9 or estimate.low > 0
+    """Protects their meaning: another library computes most of them, and must mean the same."""
+    test = answers(np.random.default_rng(seed), 80, classes)
+    truth, said, scores = test.targets, test.predicted, test.probabilities
+    wanted = {
+        "accuracy": sk.accuracy_score(truth, said),
+        "balanced_accuracy": np.mean([(said == n)[truth == n].mean() for n in set(truth)]),
+        "macro_precision": sk.precision_score(truth, said, average="macro", zero_division=0),
+        "macro_f1": sk.f1_score(truth, said, average="macro"),
+        "mcc": sk.matthews_corrcoef(truth, said),
+        "log_loss": sk.log_loss(truth, scores, labels=range(classes)),
+    }
+    if classes == 2:
+        wanted |= {
+            "precision": sk.precision_score(truth, said),
+            "recall": sk.recall_score(truth, said),
+            "f1": sk.f1_score(truth, said),
+            "roc_auc": sk.roc_auc_score(truth, scores[:, 1]),
+            "pr_auc": sk.average_precision_score(truth, scores[:, 1]),
+        }
+    else:
+        occur = sorted(set(truth))
+        wanted["roc_auc"] = np.mean([sk.roc_auc_score(truth == n, scores[:, n]) for n in occur])
+        wanted["pr_auc"] = np.mean(
+            [sk.average_precision_score(truth == n, scores[:, n]) for n in occur]
+        )
+    if classes > 5:
+        wanted["top5"] = sk.top_k_accuracy_score(truth, scores, k=5, labels=range(classes))
+    found = quick(test, list(wanted))
+    assert found == pytest.approx(wanted, abs=1e-5)
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """300 simulated test sets of a model that is right in 90 of 100 cases."""
+def test_every_entry_is_told_of_the_tasks_it_fits() -> None:
+    """Protects the registry: an entry in it is enough to be measured, for binary tasks and many."""
     rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(300):
-        right = rng.random(250) < 0.9
-        targets = rng.integers(0, 2, 250)
-        predicted = np.where(right, targets, 1 - targets)
-        given_ = Answers(targets, predicted, np.eye(2)[predicted] * 0.8 + 0.1)
-        found = measure(given_, 300, 0.95, 1)["accuracy"]
-        covered.append(found.low <= 0.9 <= found.high)
-    assert 0.91 <= np.mean(covered) <= 0.985
+    for classes in (2, 4, 8):
+        test = answers(rng, 60, classes)
+        found = measure(test, test.probabilities, FEW)
+        assert list(found) == [name for name in FIGURES if FIGURES[name].fits(classes)]
+    assert {"precision", "recall", "f1"} <= set(measure(answers(rng, 60, 2), None, FEW))
+    assert ("top5" in found) and "top5" not in measure(answers(rng, 60, 4), None, FEW)
+    assert all(figure.meaning for figure in FIGURES.values())
 
 
-def test_temperature_repairs_an_overconfident_model() -> None:
-    """Logits three times too large are found out."""
-    rng = np.random.default_rng(1)
-    logits = rng.normal(size=(4000, 3)) * 2
-    targets = np.array([rng.choice(3, p=row) for row in to_probabilities(logits)])
-    found = fit_temperature(logits * 3, targets)
-    assert found == pytest.approx(3, rel=0.1)
-    before = log_loss(targets, to_probabilities(logits * 3))
-    assert log_loss(targets, to_probabilities(logits * 3, found)) < before
+def test_calibration_error_is_told_before_and_after() -> None:
+    """Protects the comparison: `ece_before` looks at the other probabilities, and only if given."""
+    test = answers(np.random.default_rng(0), 300, 3)
+    flat = np.full_like(test.probabilities, 1 / 3)
+    found = measure(test, flat, FEW)
+    gap = abs((flat.argmax(axis=1) == test.targets).mean() - 1 / 3)
+    assert found["ece_before"].value == pytest.approx(gap, abs=1e-6)
+    assert found["ece"].value < 0.2
+    assert "ece_before" not in measure(test, None, FEW)
 
 
-def test_a_split_without_errors_does_not_make_a_model_certain() -> None:
-    """Temperature near 0 would make the first error on new images cost without end."""
-    targets = np.array([0, 1] * 50)
-    logits = np.where(targets, 3.0, -3.0)[:, None]
-    assert to_probabilities(logits, fit_temperature(logits, targets)).max() < 0.9999
+def test_what_the_answers_do_not_tell_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """Protects against invented figures: without one class there is no ROC-AUC, and it is said."""
+    targets = np.zeros(20, np.int64)
+    scores = np.linspace(0.1, 0.4, 20)
+    test = Answers(targets, targets, np.stack([1 - scores, scores], axis=1), np.arange(20))
+    with caplog.at_level(logging.WARNING):
+        found = measure(test, None, FEW)
+    assert {"roc_auc", "pr_auc", "recall", "precision", "f1"}.isdisjoint(found)
+    assert found["accuracy"].value == 1
+    assert "roc_auc is left out" in caplog.text
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=4, max_size=60))
-def test_no_threshold_has_a_better_f1(pairs: list[tuple[float, bool]]) -> None:
-    """The rule says the best on these data."""
-    scores = np.array([score for score, _ in pairs])
-    targets = np.array([int(hit) for _, hit in pairs])
-    targets[:2] = [0, 1]
-    best = f1_score(targets, scores >= choose(scores, targets, "max_f1"), zero_division=0)
-    tried = [f1_score(targets, scores >= cut, zero_division=0) for cut in scores]
-    # Four digits are kept, which can move the threshold past a neighbour that close.
-    close = np.diff(np.sort(scores))
-    assert best >= max(tried) - 1e-9 or close[close > 0].min(initial=1) < 1e-3
+def test_large_tests_rank_fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the time of 120 classes: only the slow figures are cut, the others are the same."""
+    test = answers(np.random.default_rng(0), 60, 4)
+    full = measure(test, None, Bootstrap(60))
+    monkeypatch.setattr(metrics, "HEAVY_CELLS", 100)
+    monkeypatch.setattr(metrics, "HEAVY_SAMPLES", 20)
+    seen: list[tuple[int, int]] = []
+    cut = measure(
+        test, None, Bootstrap(60), lambda done, total, note="": seen.append((done, total))
+    )
+    assert list(cut) == list(full)
+    assert cut["macro_f1"] == full["macro_f1"]
+    assert cut["roc_auc"].value == full["roc_auc"].value
+    assert cut["roc_auc"] == measure(test, None, Bootstrap(20))["roc_auc"]
+    assert seen[-1] == (80, 80) and (120, 120) in seen
 
 
-@given(st.floats(-700, 700), st.floats(0.05, 20))
-def test_probabilities_add_up_and_never_overflow(logit: float, temperature: float) -> None:
-    """One logit or two of which the other is 0: the same answer."""
-    one = to_probabilities(np.array([[logit]]), temperature)
-    two = to_probabilities(np.array([[0.0, logit]]), temperature)
-    assert np.allclose(one, two) and np.allclose(one.sum(), 1)
-    assert np.isfinite(one).all()
+def test_each_class_has_its_figures_and_intervals() -> None:
+    """Protects the table of classes: values as scikit-learn's, an absent class without a recall."""
+    test = answers(np.random.default_rng(0), 120, 3)
+    found = per_class(test, ["a", "b", "c", "never"], FEW).set_index("class")
+    wanted = sk.precision_recall_fscore_support(test.targets, test.predicted, labels=[0, 1, 2])
+    for name, values in zip(("precision", "recall", "f1", "images"), wanted, strict=True):
+        assert found[name].iloc[:3].to_numpy(float) == pytest.approx(values)
+    assert (found["recall_low"] <= found["recall"])[:3].all()
+    assert (found["f1"] <= found["f1_high"])[:3].all()
+    assert found.loc["never", "images"] == 0
+    assert np.isnan(found.loc["never", ["precision", "recall", "f1"]].astype(float)).all()
+
+
+def test_the_worst_pairs_come_first() -> None:
+    """Protects the reading at 120 classes: pairs that are mixed up, most frequent first."""
+    targets = np.array([0] * 10 + [1] * 5 + [2] * 5)
+    said = np.array([0] * 7 + [1] * 3 + [1] * 3 + [2] * 2 + [2] * 5)
+    test = Answers(targets, said, np.eye(3)[said], np.arange(20))
+    wanted = pd.DataFrame(
+        {"truth": ["a", "b"], "answer": ["b", "c"], "images": [3, 2], "share": [0.3, 0.4]}
+    )
+    pd.testing.assert_frame_equal(confusions(test, ["a", "b", "c"]), wanted, check_dtype=False)
+    assert confusion_matrix(test, 3).tolist() == [[7, 3, 0], [0, 3, 2], [0, 0, 5]]
+    perfect = Answers(targets, targets, np.eye(3)[targets], np.arange(20))
+    assert list(confusions(perfect, ["a", "b", "c"])) == list(wanted)

@@ -62,7 +62,7 @@ def test_a_killed_or_damaged_import_is_made_again(home: Path, bundles: Bundles, 
 def test_another_bundle_than_was_packaged_is_not_served(home: Path, bundles: Bundles) -> None:
     """A changed file in a packaged bundle stops the service instead of answering differently."""
     place = folder(home, import_champions({"car": (bundles["car"], 3)}))
-    (place / "car" / "card.md").write_text("changed")
+    (place / "car" / "reference.json").write_text("changed")
     with pytest.raises(BundleError, match="not the bundle that was packaged"):
         load_champions(place)
 

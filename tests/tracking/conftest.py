@@ -7,6 +7,14 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from postgres import (  # noqa: F401
+    any_store,
+    postgres_server,
+    postgres_store,
+    quick_commits,
+    sqlite_file,
+    sqlite_store,
+)
 from roadworthy import environment
 from roadworthy.tracking import store
 

@@ -23,6 +23,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(variable, value)
     (tmp_path / "code.py").write_text("1\n")
     (tmp_path / "dvc.lock").write_text("1\n")
+    (tmp_path / "params.yaml").write_text("1\n")
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits/car.csv").write_text("1\n")
     (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123abcd.dir\n  path: data\n")
     _git(tmp_path, "init", "-q")
     _git(tmp_path, "add", ".")
@@ -40,12 +43,29 @@ def test_a_clean_tree(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "dirty"), [("code.py", True), ("dvc.lock", False), ("new file.py", False)]
+    ("changed", "dirty"),
+    [
+        ("code.py", True),
+        ("dvc.lock", False),
+        ("data.dvc", False),
+        ("params.yaml", False),
+        ("splits/car.csv", False),
+        ("new file.py", False),
+    ],
 )
 def test_dirty_means_that_tracked_code_differs(repository: Path, changed: str, dirty: bool) -> None:
-    """Protects `dvc repro`, which rewrites dvc.lock as it goes, from calling its own tree dirty."""
+    """Protects `dvc repro` on new data, which rewrites its own files, from calling its tree dirty."""
     (repository / changed).write_text("2\n")
     assert lineage.collect("hash", None, root=repository).git_dirty is dirty
+
+
+def test_the_gate_is_told_what_is_not_committed(repository: Path) -> None:
+    """Protects promotion from rules and code that nobody can look up later."""
+    assert lineage.uncommitted(repository) == []
+    for name in ("code.py", "params.yaml", "dvc.lock", "data.dvc", "splits/car.csv", "new.py"):
+        (repository / name).write_text("2\n")
+    assert lineage.uncommitted(repository) == ["code.py", "params.yaml"]
+    assert lineage.uncommitted(repository.parent) is None
 
 
 def test_without_git_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,30 @@ def test_aliases_move_and_go(project: Path) -> None:
     assert registry.by_alias("car", "previous") is None
 
 
+def test_a_version_says_what_it_is(any_store: str, tmp_path: Path) -> None:
+    """Protects the registry's page: card and lineage on every version, cut where a store would refuse."""
+    folder = tiny_bundle(tmp_path / "export")
+    lineage = Lineage(git_commit="abc", git_dirty=False, params_hash="a")
+    with RunLog.start("car", params={}, lineage=lineage, sample_every=0) as run:
+        uri = run.bundle(folder)
+    tags = registry.lineage_tags(lineage)
+    digest = bundle_format.digest(folder)
+    version = registry.register("car", uri, run.run_id, digest, tags=tags, card="# Car\n")
+    found = store.client().get_model_version("car", "1")
+    assert found.description == "# Car\n"
+    assert found.tags["roadworthy.lineage.git_commit"] == "abc"
+    assert found.tags["roadworthy.lineage.git_dirty"] == "False"
+    registry.describe(version, "a line\n" * 1000, {registry.FORCED: "why"})
+    found = store.client().get_model_version("car", "1")
+    assert len(found.description) <= 5000
+    assert found.description.endswith("a line" + registry.CUT)
+    assert found.tags[registry.FORCED] == "why"
+    assert registry.version("car", 1) == version
+    assert registry.numbers("car") == {1}
+    with pytest.raises(TrackingError, match="car/2 cannot be looked up"):
+        registry.version("car", 2)
+
+
 def test_local_artifacts_are_used_in_place(project: Path) -> None:
     """Protects the disk: a local store needs no second copy of every champion."""
     version = registered(tiny_bundle(project / "export"))
@@ -74,7 +98,7 @@ def test_local_artifacts_are_used_in_place(project: Path) -> None:
 def test_changed_files_are_refused(project: Path) -> None:
     """Protects the service from weights that are not those that passed the gate."""
     version = registered(tiny_bundle(project / "export"))
-    (registry.bundle_folder(version) / "card.md").write_text("changed")
+    (registry.bundle_folder(version) / "weights.safetensors").write_text("changed")
     with pytest.raises(BundleError, match="not what was registered as car/1"):
         registry.bundle_folder(version)
 

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import mlflow
@@ -20,8 +21,11 @@ from roadworthy.bundle import format as bundle_format
 from roadworthy.bundle.format import Lineage
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.errors import BundleError, TrackingError
-from roadworthy.tracking import history, registry, store
+from roadworthy.params import Prune
+from roadworthy.tracking import handover, history, registry, store
+from roadworthy.tracking.claim import claim
 from roadworthy.tracking.history import Decision
+from roadworthy.tracking.prune import prune
 from roadworthy.tracking.runs import RunLog
 from support import free_port, tiny_bundle, write_images
 
@@ -161,7 +165,7 @@ def test_run_registry_and_history_through_a_server(server: Server, tmp_path: Pat
     assert Predictor(fetched).predict(paths) == expected
     answer = mlflow.pyfunc.load_model("models:/car@champion").predict(paths)
     assert answer["probability"].tolist() == [one.probability for one in expected]
-    (fetched / "card.md").write_text("changed")
+    (fetched / "weights.safetensors").write_text("changed")
     with pytest.raises(BundleError, match="not what was registered as car/1"):
         registry.bundle_folder(version)
 
@@ -174,9 +178,37 @@ def test_run_registry_and_history_through_a_server(server: Server, tmp_path: Pat
 
     server.stop(signal.SIGTERM)
     begun = time.monotonic()
-    with pytest.raises(TrackingError, match="the champion of car cannot be looked up"):
+    with pytest.raises(TrackingError, match="the aliases of car cannot be looked up"):
         registry.champion("car")
     assert time.monotonic() - begun < 30
+
+
+@pytest.mark.slow
+def test_hand_over_rollback_and_pruning_through_a_server(server: Server, tmp_path: Path) -> None:
+    """Protects shared registries: claim, aliases and history go over HTTP, and nothing stays behind."""
+    for number, bias in enumerate((0.0, 1.0), 1):
+        folder = tiny_bundle(tmp_path / f"{bias}", bias=bias)
+        with RunLog.start("car", params={}, lineage=LINEAGE, sample_every=0) as run:
+            uri = run.bundle(folder)
+        new = registry.register("car", uri, run.run_id, bundle_format.digest(folder))
+        old, when = registry.champion("car"), "2026-11-21T07:12:00.000+00:00"
+        before = old.number if old else None
+        decision = Decision("car", "promoted", "Better.", before, number, when, "ada")
+        handover.hand_over(decision, old, new, {"decision.md": "# Better"})
+        assert history.read("car")[-1] == decision
+    assert registry.aliases("car") == {"champion": 2, "previous": 1}
+    with claim("car"), pytest.raises(TrackingError, match="is being changed by"), claim("car", 0.1):
+        pass
+    handover.roll_back("car")
+    assert registry.aliases("car") == {"champion": 1}
+    assert [model.name for model in store.client().search_registered_models()] == ["car"]
+
+    nothing = Prune(keep_versions=0, keep_runs=0, keep_days=0)
+    result = prune("car", nothing, now=datetime.now(UTC) + timedelta(minutes=1))
+    assert (result.versions, result.runs, result.models, result.cached) == (("car/2",), 1, 1, 0)
+    assert "`mlflow gc` beside that server" in result.note
+    assert registry.numbers("car") == {1}
+    assert Predictor(registry.bundle_folder(registry.version("car", 1)))
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], output: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from postgres import Postgres
 from roadworthy import environment
 from roadworthy.errors import TrackingError
 from roadworthy.tracking import store
@@ -43,6 +44,61 @@ def test_three_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     assert [process.returncode for process in started] == [0, 0, 0], answers
     assert {out.strip() for out, _ in answers} == {f"{uri} 1"}
     assert not any(noise for _, noise in answers)
+
+
+@pytest.mark.slow
+def test_three_processes_may_open_a_new_database_at_once(postgres_server: Postgres) -> None:
+    """The same on PostgreSQL, where several machines may come at once."""
+    uri = postgres_server.database("template1")
+    settings = {**os.environ, **environment.SWITCHES, store.VARIABLE: uri}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", FIRST_USE],
+            env=settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    answers = [process.communicate(timeout=180) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], answers
+    assert {out.strip() for out, _ in answers} == {f"{uri} 1"}
+    postgres_server.drop(uri)
+
+
+def test_a_database_that_cannot_be_had_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects people from a traceback, and their password from the terminal."""
+    uri = f"postgresql+psycopg://ada:secret@127.0.0.1:{free_port()}/mlflow"
+    monkeypatch.setenv(store.VARIABLE, uri)
+    with pytest.raises(TrackingError) as caught:
+        store.connect()
+    assert str(caught.value).startswith("the database postgresql+psycopg://ada:***@127.0.0.1:")
+    assert "connection refused" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["postgres://host/db", "postgresql+nothing://host/db"])
+def test_an_address_without_a_driver_is_told_the_right_one(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects against SQLAlchemy's riddles about plugins and modules."""
+    monkeypatch.setenv(store.VARIABLE, uri)
+    with pytest.raises(TrackingError, match=r"write postgresql\+psycopg://USER"):
+        store.connect()
+
+
+def test_artifacts_of_a_database_have_a_root(
+    postgres_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects models on machines that share a database: the root is theirs to say."""
+
+    def location(task: str) -> str:
+        return str(store.client().get_experiment(store.experiment(task)).artifact_location)
+
+    assert location("car") == (tmp_path / "mlruns" / "artifacts" / "car").as_uri()
+    monkeypatch.setenv(store.ROOT, "s3://models/")
+    assert location("police") == "s3://models/police"
 
 
 def test_a_dead_server_is_reported_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ bundle.json           what the model is: labels, input, temperature, thresholds,
 weights.safetensors   the weights
 model.onnx            the same network as an inference graph
 reference.json        what validation data look like to it, for drift
-card.md               the model card
-lineage.json          where it came from; added when the run is recorded, not part of the digest
+seen.npy              which images it was made with
+card.md               the model card         } added when the run is recorded,
+lineage.json          where it came from     } not part of the digest
 """
 
 import hashlib
@@ -21,8 +22,10 @@ SPEC = "bundle.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
 REFERENCE = "reference.json"
+SEEN = "seen.npy"
 CARD = "card.md"
 LINEAGE = "lineage.json"
+DESCRIBING = (CARD, LINEAGE)
 
 
 class Lineage(Section):
@@ -90,10 +93,12 @@ def read_lineage(folder: Path) -> Lineage | None:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over names and bytes of the bundle's files, without its lineage: what the model *is*."""
+    """SHA-256 over names and bytes of the bundle's files, without card and lineage: what the model *is*."""
+    # Bundles from before `seen.npy` had their card in the digest, and keep the name they were given.
+    describing = DESCRIBING if (folder / SEEN).is_file() else (LINEAGE,)
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name != LINEAGE:
+        if path.is_file() and path.name not in describing:
             total.update(path.name.encode() + b"\0")
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

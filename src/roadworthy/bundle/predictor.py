@@ -89,12 +89,16 @@ class Predictor:
         """Calibrated probabilities (N, labels), float64, for prepared uint8 pixels (N, H, W, C)."""
         return to_probabilities(self.logits(pixels), self.spec.temperature)
 
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Numbers of the labels that are answered (N,), by threshold or by the largest."""
+        if self.spec.threshold is not None:
+            return np.asarray(probabilities[:, 1] >= self.spec.threshold, np.int64)
+        return np.asarray(probabilities.argmax(axis=1))
+
     def answer(self, probabilities: np.ndarray) -> Prediction:
         """Turn one row of probabilities into an answer, by threshold or by the largest."""
         labels = self.spec.labels
-        best = int(probabilities.argmax())
-        if self.spec.threshold is not None:
-            best = int(probabilities[1] >= self.spec.threshold)
+        (best,) = self.decide(probabilities[None])
         return Prediction(
             label=labels[best],
             probability=float(probabilities[best]),

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from roadworthy.bundle.format import CARD, GRAPH, REFERENCE, SPEC, WEIGHTS, BundleSpec
+from roadworthy.bundle.format import GRAPH, REFERENCE, SEEN, SPEC, WEIGHTS, BundleSpec
 from roadworthy.bundle.predictor import Predictor
+from roadworthy.data.seen import save
 from roadworthy.errors import BundleError
 from roadworthy.layout import write_json
 
@@ -21,13 +22,14 @@ def write_bundle(
     network: nn.Module,
     *,
     reference: dict[str, Any],
-    card: str,
+    seen: np.ndarray,
     sample: np.ndarray,
     parity: float = 1e-3,
 ) -> float:
     """Fill an existing, empty folder and check it by loading it again.
 
     Args:
+        seen: fronts of the digests of the images it was made with, see `data.seen`.
         sample: prepared uint8 pixels (N, height, width, channels) on which graph and torch must agree.
         parity: largest difference of probabilities allowed between the two.
 
@@ -42,7 +44,7 @@ def write_bundle(
     save_file(weights, folder / WEIGHTS)
     write_json(folder / SPEC, spec.model_dump(mode="json"))
     write_json(folder / REFERENCE, reference)
-    (folder / CARD).write_text(card, encoding="utf-8")
+    save(folder / SEEN, seen)
     export_graph(network, folder / GRAPH, spec)
     difference = disagreement(folder, sample)
     if not difference <= parity:

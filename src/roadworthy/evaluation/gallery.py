@@ -1,56 +1,156 @@
-"""The pictures a model got wrong or was least sure of, as one sheet with captions."""
+"""Which test images are shown, and as one sheet with captions."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-TILE, CAPTION, COLUMNS = 144, 44, 6
+from roadworthy.evaluation.explanations import overlay
+from roadworthy.evaluation.findings import Shot
+
+# Pixels of a sheet: side of a picture, room for its two lines, and how many pictures are in a row.
+TILE, CAPTION, COLUMNS = 172, 42, 6
+MARGIN, FONT_SIZE = 4, 12
+INK, GREY, RED = "#1f2937", "#9ca3af", "#dc2626"
+ELLIPSIS = "…"
 
 
-def worst(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The test rows with the least probability on the truth, wrong answers first.
+def fixed(labels: Iterable[str], sha256: Iterable[str], count: int) -> np.ndarray:
+    """Places of images that are the same in every run, as many of each label as can be.
+
+    Hashes alone decide, so that an image added to or taken from one label changes nothing for the
+    others, and at most one image of its own.
 
     Args:
-        predictions: columns label, predicted and one `p_LABEL` per label.
+        labels: of each test image.
+        sha256: of each image's file.
+
+    Returns:
+        int64 (min(count, N),), by label.
     """
-    truth = [row[f"p_{row['label']}"] for row in predictions.to_dict("records")]
-    ranked = predictions.assign(
-        wrong=predictions["label"] != predictions["predicted"], on_truth=np.array(truth)
+    rows = pd.DataFrame({"label": list(labels), "sha256": list(sha256)}).sort_values("sha256")
+    rows["round"] = rows.groupby("label").cumcount()
+    # Where there are more labels than pictures it is not always the first of the alphabet.
+    rows["turn"] = rows["label"].map(lambda name: hashlib.sha256(str(name).encode()).hexdigest())
+    chosen = rows.sort_values(["round", "turn"]).head(count)
+    return chosen.sort_values(["label", "sha256"]).index.to_numpy()
+
+
+def errors(predictions: pd.DataFrame, count: int) -> np.ndarray:
+    """Places of wrong answers, the surest first, then of right ones, the least sure first.
+
+    Args:
+        predictions: columns label, predicted and probability (of the answer), sha256.
+    """
+    rows = _ranked(predictions)
+    wrong = rows[rows["wrong"]].sort_values(["probability", "sha256"], ascending=[False, True])
+    right = rows[~rows["wrong"]].sort_values(["probability", "sha256"])
+    return np.concatenate([wrong.index.to_numpy(), right.index.to_numpy()])[:count]
+
+
+def explained(predictions: pd.DataFrame, each: int) -> dict[str, np.ndarray]:
+    """Places of the images worth an explanation, none of them twice.
+
+    `best` are the surest right answers, one label after the other; `worst` the surest wrong ones;
+    `doubtful` the least sure, right or wrong.
+
+    Args:
+        predictions: columns label, predicted and probability (of the answer), sha256.
+        each: how many of each at most.
+    """
+    surest = _ranked(predictions).sort_values(["probability", "sha256"], ascending=[False, True])
+    right = surest[~surest["wrong"]]
+    turn = right.groupby("label").cumcount().to_numpy()
+    best = right.iloc[np.argsort(turn, kind="stable")].head(each)
+    worst = surest[surest["wrong"]].head(each)
+    rest = surest.drop(index=[*best.index, *worst.index]).iloc[::-1].head(each)
+    kinds = {"best": best, "worst": worst, "doubtful": rest}
+    return {name: rows.index.to_numpy() for name, rows in kinds.items()}
+
+
+def shot(row: Mapping[str, Any], pixels: np.ndarray, heat: np.ndarray | None = None) -> Shot:
+    """A test image with what was said of it.
+
+    Args:
+        row: of the predictions: sha256, path, label, predicted, probability.
+        pixels: as the network saw it, uint8 (H, W, C).
+        heat: of `explain`, (H, W), 0 to 1.
+    """
+    return Shot(
+        sha256=str(row["sha256"]),
+        path=str(row["path"]),
+        label=str(row["label"]),
+        predicted=str(row["predicted"]),
+        probability=float(row["probability"]),
+        image=Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB"),
+        heat=None if heat is None else overlay(pixels, heat),
     )
-    return ranked.sort_values(["wrong", "on_truth"], ascending=[False, True]).head(count)
 
 
-def sheet(rows: pd.DataFrame, pixels: np.ndarray) -> Image.Image:
-    """Tiles with truth, answer and probability; a red frame is a wrong answer.
+def sheet(shots: Sequence[Shot]) -> Image.Image:
+    """Pictures with truth, answer and probability; a red frame is a wrong answer.
 
-    Args:
-        rows: columns label, predicted, probability, wrong.
-        pixels: the images, uint8 (N, H, W, C).
+    Where a shot has heat, it stands to the right of its picture. Names too long for their place
+    end in an ellipsis.
     """
-    lines = -(-len(rows) // COLUMNS)
-    canvas = Image.new("RGB", (COLUMNS * TILE, max(lines, 1) * (TILE + CAPTION)), "white")
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(size=12)
-    for place, (row, image) in enumerate(zip(rows.to_dict("records"), pixels, strict=True)):
-        left, top = place % COLUMNS * TILE, place // COLUMNS * (TILE + CAPTION)
-        canvas.paste(_tile(image), (left + 4, top + 4))
-        colour = "#dc2626" if row["wrong"] else "#9ca3af"
-        draw.rectangle(
-            (left + 2, top + 2, left + TILE - 3, top + TILE - 3), outline=colour, width=3
-        )
-        draw.text((left + 6, top + TILE), f"is {row['label']}", "#1f2937", font)
-        answer = f"said {row['predicted']} {row['probability']:.2f}"
-        draw.text((left + 6, top + TILE + 18), answer, colour if row["wrong"] else "#1f2937", font)
+    pictures = 2 if any(shot.heat is not None for shot in shots) else 1
+    columns = COLUMNS // pictures
+    wide, tall = TILE * pictures, TILE + CAPTION
+    lines = max(-(-len(shots) // columns), 1)
+    canvas = Image.new("RGB", (columns * wide, lines * tall), "white")
+    for place, one in enumerate(shots):
+        _draw(canvas, one, (place % columns * wide, place // columns * tall), wide)
     return canvas
 
 
-def _tile(pixels: np.ndarray) -> Image.Image:
-    side = TILE - 8
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+def _ranked(predictions: pd.DataFrame) -> pd.DataFrame:
+    rows = predictions.reset_index(drop=True)
+    return rows.assign(wrong=rows["label"] != rows["predicted"])
+
+
+def _draw(canvas: Image.Image, one: Shot, corner: tuple[int, int], wide: int) -> None:
+    left, top = corner
+    draw = ImageDraw.Draw(canvas)
+    pictures = [one.image] if one.heat is None else [one.image, one.heat]
+    for number, picture in enumerate(pictures):
+        canvas.paste(_tile(picture), (left + number * TILE + MARGIN, top + MARGIN))
+    frame = (left + 2, top + 2, left + wide - 3, top + TILE - 3)
+    draw.rectangle(frame, outline=RED if one.wrong else GREY, width=3)
+    room = wide - 3 * MARGIN
+    truth = _elided("is ", one.label, "", room)
+    draw.text((left + 6, top + TILE), truth, INK, _font())
+    answer = _elided("said ", one.predicted, f" {one.probability:.2f}", room)
+    draw.text((left + 6, top + TILE + 18), answer, RED if one.wrong else INK, _font())
+
+
+def _elided(before: str, name: str, after: str, room: int) -> str:
+    """The three in one line of at most `room` pixels; the name gives way."""
+    length: Callable[[str], float] = _font().getlength
+    if length(before + name + after) <= room:
+        return before + name + after
+    while name and length(before + name + ELLIPSIS + after) > room:
+        name = name[:-1]
+    return before + name.rstrip() + ELLIPSIS + after
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib and has the letters of Škoda and Citroën."""
+    from matplotlib import font_manager
+
+    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), FONT_SIZE)
+
+
+def _tile(image: Image.Image) -> Image.Image:
+    """In the middle of a square, as large as it gets."""
+    side = TILE - 2 * MARGIN
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     tile = Image.new("RGB", (side, side), "#f3f4f6")
-    tile.paste(
-        image.resize(size, Image.Resampling.BICUBIC), ((side - size[0]) // 2, (side - size[1]) // 2)
-    )
+    middle = ((side - size[0]) // 2, (side - size[1]) // 2)
+    tile.paste(image.resize(size, Image.Resampling.BICUBIC), middle)
     return tile

@@ -1,87 +1,138 @@
-"""The pictures of an evaluation, as matplotlib figures."""
+"""The pictures of an evaluation for DVC and for runs, as matplotlib figures."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from roadworthy.evaluation.metrics import Answers
+from roadworthy.evaluation.charts import ACCENT, BAD, GOOD, INK, MUTED, WARN
+from roadworthy.evaluation.findings import Findings
+from roadworthy.evaluation.report.matrix import COUNTED, order
 
-mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-INK, ACCENT = "#1f2937", "#2563eb"
+STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-def confusion(answers: Answers, labels: Sequence[str]) -> Figure:
-    """Rows are the truth, as shares of it; counts are written where they fit."""
-    counts = confusion_matrix(answers.targets, answers.predicted, labels=np.arange(len(labels)))
+def pictures(found: Findings) -> dict[str, Figure]:
+    """All of them, by the name of their file; those that a task has no findings for are left out."""
+    made = {"confusion": confusion(found), "slices": slices(found), "stress": stress(found)}
+    made |= {"reliability": reliability(found), "curves": curves(found)}
+    made |= {"training": training(found.history)}
+    return {name: figure for name, figure in made.items() if figure is not None}
+
+
+def confusion(found: Findings) -> Figure:
+    """Rows are the truth, as shares of it; classes taken for one another are neighbours."""
+    places = order(found.counts)
+    counts = found.counts[np.ix_(places, places)]
+    names = [str(found.labels[place]) for place in places]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(3.2 + 0.32 * len(labels), 14)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(labels)), labels, rotation=45 if len(labels) > 2 else 0, ha="center")
-    axes.set_yticks(range(len(labels)), labels)
+    each, size = (0.34, 8.0) if len(names) <= 40 else (0.13, 5.5)
+    side = max(each * len(names), 2.0)
+    figure, axes = _figure(side + 1.9, side + 1.6)
+    # The root shows one wrong answer in twenty beside a full diagonal.
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
+    turn = 90 if len(names) > 2 else 0
+    axes.set_xticks(range(len(names)), names, rotation=turn, fontsize=size)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.tick_params(length=0)
     axes.set(xlabel="answer", ylabel="truth", title="Confusion, test split")
-    if len(labels) <= 30:
+    if len(names) <= 2 * COUNTED:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.5 else INK
+                colour = "white" if shares[row, column] > 0.3 else INK
                 axes.text(column, row, str(count), ha="center", va="center", color=colour)
     return figure
 
 
-def reliability(answers: Answers, before: np.ndarray) -> Figure:
+def reliability(found: Findings) -> Figure | None:
     """Confidence against accuracy, before and after temperature scaling."""
-    figure = Figure(figsize=(4.2, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="#9ca3af", lw=1, ls="--")
-    for name, probabilities, colour in (
-        ("before scaling", before, "#9ca3af"),
-        ("after scaling", answers.probabilities, ACCENT),
-    ):
-        confidence = probabilities.max(axis=1)
-        right = probabilities.argmax(axis=1) == answers.targets
-        bins = np.minimum((confidence * 10).astype(int), 9)
-        table = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(bins).mean()
-        axes.plot(table["confidence"], table["accuracy"], "o-", color=colour, label=name)
+    if found.reliability.empty:
+        return None
+    figure, axes = _figure(4.2, 3.8)
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8)
+    for state, colour, dash in (("before", MUTED, "--"), ("after", ACCENT, "-")):
+        rows = found.reliability[found.reliability["state"] == state]
+        line: dict[str, Any] = {"color": colour, "ls": dash, "label": f"{state} scaling"}
+        axes.plot(rows["confidence"], rows["accuracy"], "o", **line)
     axes.set(xlabel="confidence", ylabel="accuracy", title="Reliability, test split")
     axes.legend(frameon=False)
     return figure
 
 
-def curves(answers: Answers, threshold: float) -> Figure:
-    """ROC and precision-recall of a binary task, with the chosen threshold."""
-    positive = answers.probabilities[:, 1]
-    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    false, true, _ = roc_curve(answers.targets, positive)
-    left.plot(false, true, color=ACCENT)
-    left.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
-    precision, recall, _ = precision_recall_curve(answers.targets, positive)
-    right.plot(recall, precision, color=ACCENT)
-    chosen = positive >= threshold
-    if chosen.any():
-        hit = (chosen & (answers.targets == 1)).sum()
-        x, y = hit / max(int(answers.targets.sum()), 1), hit / chosen.sum()
-        right.plot(x, y, "o", color="#dc2626", label=f"threshold {threshold:g}")
-        right.legend(frameon=False, loc="lower left")
-    right.set(xlabel="recall", ylabel="precision", title="Precision and recall", ylim=(0, 1.05))
+def curves(found: Findings) -> Figure | None:
+    """Precision, recall and F1 against the threshold of a binary task, with the chosen one."""
+    table, chosen = found.thresholds, found.fitted.threshold
+    if table.empty or chosen is None:
+        return None
+    figure, axes = _figure(5.6, 3.4)
+    for name, colour, dash in (
+        ("precision", ACCENT, "-"),
+        ("recall", WARN, "--"),
+        ("f1", GOOD, ":"),
+    ):
+        axes.plot(table["threshold"], table[name], color=colour, ls=dash, label=name)
+    axes.axvline(chosen, color=INK, lw=1, label=f"chosen: {chosen:g}")
+    axes.set(xlabel="threshold", title="Threshold, test split", ylim=(0, 1.03), xlim=(0, 1))
+    axes.legend(frameon=False, loc="lower left")
     return figure
 
 
-def training(history: Sequence[dict[str, Any]]) -> Figure:
+def slices(found: Findings, most: int = 25) -> Figure | None:
+    """The worst slices with their intervals; weak ones in red."""
+    worst = found.slices.head(most).iloc[::-1]
+    if worst.empty:
+        return None
+    figure, axes = _figure(6.4, 0.9 + 0.21 * len(worst))
+    for place, row in enumerate(worst.to_dict("records")):
+        colour, mark = (BAD, "D") if row["weak"] else (ACCENT, "o")
+        axes.plot([row["low"], row["high"]], [place, place], color=colour, lw=1.5, alpha=0.5)
+        axes.plot(row["accuracy"], place, mark, color=colour, ms=4)
+    axes.axvline(found.figures["accuracy"].value, color=MUTED, lw=1)
+    axes.set_yticks(range(len(worst)), [str(name) for name in worst["slice"]])
+    axes.set(title="Accuracy of the worst slices, test split", xlim=(0, 1.02))
+    return figure
+
+
+def stress(found: Findings) -> Figure | None:
+    """Accuracy against the strength of every change."""
+    table = found.stress
+    plain = table[table["strength"] == 0]
+    kinds = [name for name in table["change"].unique() if name not in set(plain["change"])]
+    if plain.empty or not kinds:
+        return None
+    figure, axes = _figure(5.6, 3.4)
+    for place, change in enumerate(kinds):
+        rows = table[(table["change"] == change) | (table["strength"] == 0)].sort_values("strength")
+        mark = "osD^vPX*"[place % 8]
+        axes.plot(rows["strength"], rows["accuracy"], f"{mark}-", ms=4, label=change)
+    axes.set(xlabel="strength", ylabel="accuracy", title="Robustness, test split", ylim=(0, 1.03))
+    axes.set_xticks(sorted({int(v) for v in table["strength"]}))
+    axes.legend(frameon=False, ncols=2, loc="lower left")
+    return figure
+
+
+def training(history: Sequence[dict[str, Any]]) -> Figure | None:
     """Losses and validation accuracy per epoch."""
+    if not history:
+        return None
     epochs = [row["epoch"] + 1 for row in history]
-    figure = Figure(figsize=(7.4, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for key, colour in (("train/loss", "#9ca3af"), ("val/loss", ACCENT)):
-        left.plot(epochs, [row[key] for row in history], "o-", color=colour, label=key)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+    for key, colour in (("train/loss", MUTED), ("val/loss", ACCENT)):
+        left.plot(epochs, [row.get(key, np.nan) for row in history], "o-", color=colour, label=key)
     left.set(xlabel="epoch", title="Loss")
     left.legend(frameon=False)
-    right.plot(epochs, [row["val/accuracy"] for row in history], "o-", color=ACCENT)
+    accuracy = [row.get("val/accuracy", np.nan) for row in history]
+    right.plot(epochs, accuracy, "o-", color=ACCENT)
     right.set(xlabel="epoch", title="Validation accuracy")
     return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    with rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots()

@@ -22,6 +22,7 @@ from roadworthy.params.sections import (
     Label,
     Prepare,
     Promote,
+    Prune,
     Rate,
     Section,
     Split,
@@ -46,6 +47,7 @@ __all__ = [
     "Prepare",
     "Pretrain",
     "Promote",
+    "Prune",
     "Section",
     "Split",
     "Task",
@@ -78,6 +80,7 @@ SECTIONS: dict[str, type[Section]] = {
     "evaluate": Evaluate,
     "export": Export,
     "promote": Promote,
+    "prune": Prune,
 }
 
 
@@ -103,6 +106,7 @@ class TaskPlan(Section):
     evaluate: Evaluate
     export: Export
     promote: Promote
+    prune: Prune
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -151,6 +155,7 @@ class Task(Section):
     evaluate: dict[str, Any] = {}
     export: dict[str, Any] = {}
     promote: dict[str, Any] = {}
+    prune: dict[str, Any] = {}
 
 
 class Generate(Section):
@@ -181,6 +186,7 @@ class Params(Section):
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     promote: Promote = Promote()
+    prune: Prune = Prune()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:

@@ -158,16 +158,46 @@ class Prepare(Section):
     """Where training images are streamed from, past what one disk holds: `s3://bucket/folder` or a folder."""
 
 
+class Energy(Section):
+    """What a machine that works for an hour uses and costs, for the model card."""
+
+    watts: Rate = 120.0
+    """Of a machine whose processors are all busy, without its GPUs (those report their own)."""
+    idle_watts: Annotated[float, Field(ge=0)] = 40.0
+    carbon: Annotated[float, Field(ge=0)] = 0.45
+    """Kilograms of CO2e for a kilowatt-hour; about the mean of the world's grids."""
+    price: Annotated[float, Field(ge=0)] = 0.0
+    """Of an hour of this machine, in any currency."""
+
+
 class Evaluate(Section):
     """What is measured on the test split, after thresholds and temperature were fitted on validation."""
 
-    bootstrap: Positive = 1000
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Resamples of the images behind each interval."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    threshold: Literal["max_f1", "half"] = "max_f1"
-    """Rule for the threshold of a binary task."""
-    sure: Share = 0.6
-    """Probability below which an answer is marked as not sure."""
+    threshold: (
+        Literal["max_f1", "half", "cost"] | Annotated[str, Field(pattern=r"^precision >= 0?\.\d+$")]
+    ) = "max_f1"
+    """Rule for the threshold of a binary task: the best F1, 0.5, the least cost, or the most recall
+    at a precision (`precision >= 0.95`)."""
+    sure: Share | Annotated[str, Field(pattern=r"^accuracy >= 0?\.\d+$")] = 0.6
+    """Probability below which an answer is marked as not sure, or the accuracy that the others must
+    have on validation (`accuracy >= 0.99`)."""
+    costs: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = {}
+    """Cost of a wrong answer, by truth and answer (`police: {other: 5}`); what is not named costs 1."""
+    unsure_cost: Annotated[float, Field(ge=0)] = 0.2
+    """Of an answer that a person must look at."""
+    slices: tuple[str, ...] = (
+        "label", "source", "format", "size", "aspect", "brightness", "sharpness", "bytes", "cast",
+    )  # fmt: skip
+    """Columns of the manifest (or `size`, `cast`) by which the test images are cut into parts."""
+    stress: Count = 200
+    """Test images on which robustness is measured, at most; 0 leaves it out."""
+    explain: Count = 6
+    """Images explained of each kind: best, worst, most doubtful."""
     gallery: Count = 24
+    energy: Energy = Energy()
 
 
 class Export(Section):
@@ -181,10 +211,44 @@ class Export(Section):
 
 
 class Promote(Section):
-    """When a challenger becomes champion."""
+    """When a challenger becomes champion: the rules of the gate."""
 
     metric: str = "accuracy"
+    """By which challenger and champion are compared, on the same test images."""
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """A challenger must be better by more than this."""
+    """The interval of the difference must lie above this."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
     floors: dict[str, float] = {"accuracy": 0.8}
     """What a first champion must reach."""
+    class_drop: Share = 0.1
+    """Largest loss of a class's recall against the champion."""
+    slice_drop: Share = 0.1
+    """Largest loss of a slice's accuracy against the champion."""
+    slices: tuple[str, ...] = ("source", "size", "brightness", "sharpness")
+    """Columns whose parts may not lose more than that; parts under 10 images are not judged."""
+    drops: dict[str, Share] = {}
+    """Another largest loss for a class or a slice, by its name (`police`, `brightness low`)."""
+    max_ece: Share = 0.15
+    """Largest calibration error."""
+    max_stress_drop: Share = 0.05
+    """Largest loss of the mean accuracy under blur, noise and the like against the champion."""
+    min_stress: Share = 0.3
+    """Mean accuracy that a first champion must keep under them."""
+    max_latency_ms: Rate | None = None
+    """For one image, median, on this machine; null: no limit."""
+    max_slowdown: Rate = 1.5
+    """Median latency over the champion's, measured by turns."""
+    max_megabytes: Rate | None = None
+    """Size of the inference graph; null: no limit."""
+
+
+class Prune(Section):
+    """What `roadworthy prune` leaves of old runs and versions; what has an alias always stays."""
+
+    keep_versions: Count = 5
+    """The newest versions of the task."""
+    keep_runs: Count = 20
+    """The newest runs."""
+    keep_days: Count = 30
+    """Anything younger than this."""

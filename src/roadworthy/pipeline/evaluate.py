@@ -1,5 +1,11 @@
-"""evaluate: what the trained network is worth, on images it has not seen."""
+"""evaluate: may this model drive? What the trained network is worth on images it has not seen.
 
+The tables, `metrics.json`, the card and the pictures hold no clock: the same model gives the same
+bytes. `report.html` also says how fast and how expensive it was here; DVC does not track it.
+"""
+
+import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +16,39 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from roadworthy import page
+from roadworthy.bundle import speed
+from roadworthy.bundle.format import CARD
+from roadworthy.bundle.write import write_bundle
 from roadworthy.data.transforms import centre
-from roadworthy.evaluation import calibration, gallery, metrics, plots, report, slices, thresholds
-from roadworthy.evaluation.metrics import Answers, Estimate
+from roadworthy.evaluation import (
+    behaviour,
+    calibration,
+    card,
+    explanations,
+    gallery,
+    metrics,
+    plots,
+    report,
+    slices,
+    stress,
+    thresholds,
+)
+from roadworthy.evaluation.bootstrap import Bootstrap
+from roadworthy.evaluation.figures import confusion_matrix
+from roadworthy.evaluation.findings import Findings, Fitted, Shot, Speed, Spent
 from roadworthy.layout import folder, needed, replacing, write_json
 from roadworthy.models.outputs import to_probabilities
 from roadworthy.params import TaskPlan
 from roadworthy.pipeline import record, train
+from roadworthy.pipeline.compared import log, nested
+from roadworthy.pipeline.spec import bundle_spec
+from roadworthy.pipeline.subject import Subject, logits
+from roadworthy.pipeline.subject import answers as answers_of
 from roadworthy.pipeline.train import Trained
+from roadworthy.progress import bar
 from roadworthy.quality import shortcut
-from roadworthy.tracking import store
+from roadworthy.tracking import energy, store
+from roadworthy.tracking.runs import RunLog
 from roadworthy.training.augmentation import Normalise
 from roadworthy.training.history import read_history
 from roadworthy.training.machine import set_threads
@@ -27,179 +56,188 @@ from roadworthy.training.machine import set_threads
 METRICS = "metrics.json"
 CALIBRATION = "calibration.json"
 PREDICTIONS = "predictions.parquet"
-Picture = tuple[Figure | Image.Image, str]
+REPORT = "report.html"
+TABLES = (
+    "classes", "confusions", "thresholds", "confidences", "reliability", "slices", "stress",
+    "behaviour",
+)  # fmt: skip
+SPEED_IMAGES = 32
 
 
 def run(plan: TaskPlan) -> None:
-    """Measure, write the report, and log it all to the model's run."""
+    """Measure, write tables, pictures, card and report, and log it all to the model's run.
+
+    Raises:
+        TrackingError: the store cannot be reached; nothing was measured.
+    """
     store.connect()  # before any work: nothing is measured that could not be recorded
     set_threads(plan.train.threads)
     trained = train.load(plan)
-    raw = {split: logits(trained, split) for split in ("val", "test")}
-    fitted = _fit(plan, trained, raw["val"])
-    answers = {name: _answers(trained, name, values, fitted) for name, values in raw.items()}
-    rows = {name: trained.data.rows.iloc[trained.data.places(name)] for name in ("train", *answers)}
-    settings = plan.evaluate
-    figures = {
-        name: metrics.measure(given, settings.bootstrap, settings.confidence, plan.seed)
-        for name, given in answers.items()
-    }
-    baseline = shortcut.accuracy(rows["train"], rows["test"], plan.seed)
-    parts = slices.table(rows["test"], answers["test"].correct, settings.confidence)
-    predictions = _predictions(trained, rows["test"], answers["test"])
-    pictures = _pictures(plan, trained, answers["test"], raw["test"], predictions, fitted)
+    found, subject = _found(plan, trained)
+    run = record.run_of(plan, trained)
+    measured = replace(
+        found,
+        speed=_speed(plan, trained, found.fitted),
+        spent=_spent(plan, run),
+        lineage={k: str(v) for k, v in run.lineage().model_dump().items() if v is not None},
+    )
     with replacing(folder(plan.name, "evaluate")) as out:
-        write_json(out / METRICS, _nested(figures, baseline))
-        write_json(out / CALIBRATION, fitted)
-        predictions.to_parquet(out / PREDICTIONS, index=False)
-        predictions[["label", "predicted"]].to_csv(out / "confusion.csv", index=False)
-        parts.to_csv(out / "slices.csv", index=False)
-        (out / "pictures").mkdir()
-        for name, (picture, _) in pictures.items():
-            file = out / "pictures" / f"{name.lower().replace(' ', '_')}.png"
-            file.write_bytes(page.png(picture))
-        shown = _report(plan, figures, baseline, parts, rows, fitted, pictures)
-        (out / "report.html").write_text(shown, encoding="utf-8")
-        _log(plan, trained, figures, baseline, out)
-    test = figures["test"]["accuracy"]
+        _write(found, subject, out)
+        (out / REPORT).write_text(report.render(measured), encoding="utf-8")
+        log(run, measured, subject.predictions, out)
+    test = found.figures["accuracy"]
     print(
         f"evaluate {plan.name}: test accuracy {test.value:.3f} ({test.low:.3f} to {test.high:.3f}), "
-        f"{baseline:.3f} from size and colour alone"
+        f"{found.baseline:.3f} from size and colour alone"
     )
 
 
-def logits(trained: Trained, split: str) -> np.ndarray:
-    """Raw outputs (N, 1 or C) of the network, in fp32, for a split in the order of the cache."""
-    data = trained.data
-    plain = Normalise(data.input)
-    parts = []
-    places = data.places(split)
-    with torch.inference_mode():
-        for start in range(0, len(places), 64):
-            pixels = torch.from_numpy(data.pixels(places[start : start + 64]))
-            parts.append(trained.network(plain(pixels)).float().numpy())
-    return np.concatenate(parts)
+def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
+    data, settings = trained.data, plan.evaluate
+    raw = {split: logits(trained, split) for split in ("val", "test")}
+    rows = {name: data.rows.iloc[data.places(name)] for name in ("train", "val", "test")}
+    fitted = _fit(plan, trained, raw["val"], rows["val"])
+    answers = {name: answers_of(trained, name, raw[name], rows[name], fitted) for name in raw}
+    test, plain = answers["test"], to_probabilities(raw["test"])
+    pixels = centre(data.pixels(data.places("test")), data.input)
+    subject = Subject(plan, trained, fitted, pixels, rows["test"], test)
+    resampled = Bootstrap(settings.bootstrap, settings.confidence, plan.seed)
+    with bar(f"evaluate {plan.name}") as progress:
+        figures = metrics.measure(test, plain, resampled, progress)
+        stressed = _stress(subject, progress)
+    costs = thresholds.cost_matrix(data.labels, settings.costs)
+    found = Findings(
+        task=plan.name,
+        kind=plan.kind,
+        labels=data.labels,
+        rows={name: len(part) for name, part in rows.items()},
+        confidence=settings.confidence,
+        figures=figures,
+        validation=metrics.measure(answers["val"], to_probabilities(raw["val"]), resampled),
+        baseline=shortcut.accuracy(rows["train"], rows["test"], plan.seed),
+        fitted=fitted,
+        threshold_rule=settings.threshold,
+        sure_rule=str(settings.sure),
+        counts=confusion_matrix(test, len(data.labels)),
+        classes=metrics.per_class(test, data.labels, resampled),
+        confusions=metrics.confusions(test, data.labels),
+        thresholds=thresholds.sweep(test, costs) if plan.kind == "binary" else pd.DataFrame(),
+        confidences=thresholds.confidences(test, costs, settings.unsure_cost),
+        reliability=calibration.reliability(test, plain),
+        slices=slices.table(rows["test"], test.correct, settings.slices, settings.confidence),
+        stress=stressed,
+        behaviour=_behaviour(subject),
+        history=read_history(needed(plan.name, "train") / train.HISTORY),
+        fixed=subject.shots(
+            gallery.fixed(rows["test"]["label"], rows["test"]["sha256"], settings.gallery)
+        ),
+        errors=subject.shots(gallery.errors(subject.predictions, settings.gallery)),
+        explained=_explained(subject),
+        speed=None,
+        spent=None,
+        lineage={},
+    )
+    return found, subject
 
 
-def _fit(plan: TaskPlan, trained: Trained, raw: np.ndarray) -> dict[str, float | None]:
-    """Temperature and threshold, from validation alone."""
+def _fit(plan: TaskPlan, trained: Trained, raw: np.ndarray, rows: pd.DataFrame) -> Fitted:
+    """Temperature, threshold and the cut of what is not sure, from validation alone."""
+    settings = plan.evaluate
     targets = trained.data.targets(trained.data.places("val"))
     temperature = calibration.fit_temperature(raw, targets)
+    probabilities = to_probabilities(raw, temperature)
     threshold = None
     if plan.kind == "binary":
-        positive = to_probabilities(raw, temperature)[:, 1]
-        threshold = thresholds.choose(positive, targets, plan.evaluate.threshold)
-    return {"temperature": temperature, "threshold": threshold}
+        costs = thresholds.cost_matrix(trained.data.labels, settings.costs)
+        threshold = thresholds.choose(probabilities[:, 1], targets, settings.threshold, costs)
+    fitted = Fitted(temperature, threshold, 0.0)
+    answers = answers_of(trained, "val", raw, rows, fitted)
+    return replace(fitted, sure=thresholds.choose_sure(answers, settings.sure))
 
 
-def _answers(
-    trained: Trained, split: str, raw: np.ndarray, fitted: dict[str, float | None]
-) -> Answers:
-    probabilities = to_probabilities(raw, fitted["temperature"] or 1.0)
-    predicted = probabilities.argmax(axis=1)
-    if fitted["threshold"] is not None:
-        predicted = (probabilities[:, 1] >= fitted["threshold"]).astype(np.int64)
-    targets = trained.data.targets(trained.data.places(split))
-    return Answers(targets, predicted, probabilities)
-
-
-def _predictions(trained: Trained, rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
-    labels = trained.data.labels
-    said = answers.probabilities[np.arange(len(rows)), answers.predicted]
-    table = pd.DataFrame(
-        {
-            "path": rows["path"].to_numpy(),
-            "sha256": rows["sha256"].to_numpy(),
-            "label": [labels[n] for n in answers.targets],
-            "predicted": [labels[n] for n in answers.predicted],
-            "probability": said,
-        }
+def _stress(subject: Subject, progress: Any) -> pd.DataFrame:
+    settings = subject.plan.evaluate
+    places = _sample(subject)
+    return stress.stress(
+        subject.ask,
+        subject.pixels[places],
+        subject.answers.targets[places],
+        subject.decide,
+        subject.plan.seed,
+        settings.confidence,
+        progress,
     )
-    columns = {f"p_{label}": answers.probabilities[:, n] for n, label in enumerate(labels)}
-    return pd.concat([table, pd.DataFrame(columns)], axis=1).round(6)
 
 
-def _pictures(
-    plan: TaskPlan,
-    trained: Trained,
-    answers: Answers,
-    raw: np.ndarray,
-    predictions: pd.DataFrame,
-    fitted: dict[str, float | None],
-) -> dict[str, Picture]:
+def _sample(subject: Subject) -> np.ndarray:
+    rows = subject.rows
+    return stress.sample(rows["label"], rows["sha256"], subject.plan.evaluate.stress)
+
+
+def _behaviour(subject: Subject) -> pd.DataFrame:
+    places = _sample(subject)
+    return behaviour.behaviour(
+        subject.ask,
+        subject.decide,
+        subject.pixels[places],
+        sure=subject.fitted.sure,
+        positive=1 if subject.plan.kind == "binary" else None,
+    )
+
+
+def _explained(subject: Subject) -> dict[str, list[Shot]]:
+    chosen = gallery.explained(subject.predictions, subject.plan.evaluate.explain)
+    plain = Normalise(subject.trained.data.input)
+    found = {}
+    for kind, places in chosen.items():
+        images = plain(torch.from_numpy(subject.pixels[places]))
+        said = subject.answers.predicted[places]
+        heat = explanations.explain(subject.trained.network, images, said)
+        shots = subject.shots(places)
+        found[kind] = [
+            replace(shot, heat=explanations.overlay(subject.pixels[place], warm))
+            for shot, place, warm in zip(shots, places, heat, strict=True)
+        ]
+    return found
+
+
+def _speed(plan: TaskPlan, trained: Trained, fitted: Fitted) -> Speed:
+    """Of the graph as `export` will write it."""
     data = trained.data
-    history = read_history(needed(plan.name, "train") / train.HISTORY)
-    worst = gallery.worst(predictions, plan.evaluate.gallery)
-    pixels = centre(data.pixels(data.places("test")[worst.index.to_numpy()]), data.input)
-    found: dict[str, Picture] = {
-        "Confusion": (plots.confusion(answers, data.labels), "Rows are the truth."),
-        "Errors and doubts": (
-            gallery.sheet(worst, pixels),
-            "Wrong answers in red, then the right ones that were least sure; as the network saw them.",
-        ),
-        "Reliability": (
-            plots.reliability(answers, to_probabilities(raw)),
-            f"Temperature {fitted['temperature']:g}, fitted on validation.",
-        ),
-        "Training": (plots.training(history), "Per epoch; validation is never augmented."),
-    }
-    if fitted["threshold"] is not None:
-        found["Threshold"] = (
-            plots.curves(answers, fitted["threshold"]),
-            f"The threshold was chosen on validation by the rule {plan.evaluate.threshold}.",
+    pixels = centre(data.pixels(data.places("val")[:SPEED_IMAGES]), data.input)
+    with tempfile.TemporaryDirectory(prefix="roadworthy-") as name:
+        write_bundle(
+            Path(name),
+            bundle_spec(plan, trained, fitted, {}),
+            trained.network,
+            reference={},
+            seen=np.empty(0, np.uint64),
+            sample=pixels,
+            parity=plan.export.parity,
         )
-    return found
+        return speed.measure(Path(name), pixels)
 
 
-def _nested(figures: dict[str, dict[str, Estimate]], baseline: float) -> dict[str, Any]:
-    """The figures as `metrics.json` has them, six digits: enough, and stable to read in a diff."""
-    found: dict[str, Any] = {"baseline": {"accuracy": round(baseline, 6)}}
-    for split, estimates in figures.items():
-        found[split] = {name: round(e.value, 6) for name, e in estimates.items()}
-        for name, e in estimates.items():
-            if name in metrics.FIGURES:
-                found[split] |= {f"{name}_low": round(e.low, 6), f"{name}_high": round(e.high, 6)}
-    return found
+def _spent(plan: TaskPlan, run: RunLog) -> Spent | None:
+    found = energy.spent(run.run_id, plan.evaluate.energy)
+    return Spent(**asdict(found)) if found else None
 
 
-def _report(
-    plan: TaskPlan,
-    figures: dict[str, dict[str, Estimate]],
-    baseline: float,
-    parts: pd.DataFrame,
-    rows: dict[str, pd.DataFrame],
-    fitted: dict[str, float | None],
-    pictures: dict[str, Picture],
-) -> str:
-    test = figures["test"]
-    share = f"{plan.evaluate.confidence:.0%}"
-    interval = f"{share} interval {test['accuracy'].low:.3f} to {test['accuracy'].high:.3f}"
-    tiles = {
-        "test accuracy": (f"{test['accuracy'].value:.3f}", interval),
-        "size and colour alone": (f"{baseline:.3f}", "a forest that never sees the picture"),
-        "test images": (str(len(rows["test"])), f"{len(rows['train'])} trained it"),
-        "calibration error": (f"{test['ece'].value:.3f}", f"temperature {fitted['temperature']:g}"),
+def _write(found: Findings, subject: Subject, out: Path) -> None:
+    write_json(out / METRICS, nested(found))
+    write_json(out / CALIBRATION, asdict(found.fitted))
+    predictions = subject.predictions
+    predictions.to_parquet(out / PREDICTIONS, index=False)
+    predictions[["label", "predicted"]].to_csv(out / "confusion.csv", index=False)
+    (out / CARD).write_text(card.write_card(found), encoding="utf-8")
+    (out / "tables").mkdir()
+    for name in TABLES:
+        getattr(found, name).round(6).to_csv(out / "tables" / f"{name}.csv", index=False)
+    (out / "pictures").mkdir()
+    pictures: dict[str, Figure | Image.Image] = {
+        **plots.pictures(found),
+        "errors": gallery.sheet(found.errors),
+        "same_images": gallery.sheet(found.fixed),
     }
-    table = pd.DataFrame(
-        [
-            (name, e.value, f"{e.low:.3f} to {e.high:.3f}" if e.low < e.high else "")
-            for name, e in test.items()
-        ],
-        columns=["figure", "test", f"{share} interval"],
-    )
-    tables = {"Figures": table, "Slices, the weakest first": parts}
-    return report.render(f"Test drive: {plan.name}", tiles, tables, pictures)
-
-
-def _log(
-    plan: TaskPlan,
-    trained: Trained,
-    figures: dict[str, dict[str, Estimate]],
-    baseline: float,
-    out: Path,
-) -> None:
-    run = record.run_of(plan, trained)
-    # Of validation the run has the figures of every epoch; another one under the same name would lie.
-    values = {k: v for k, v in _nested(figures, baseline).items() if k != "val"}
-    run.metrics({f"{split}/{name}": v for split in values for name, v in values[split].items()})
-    run.artifact(out, "evaluate")
+    for name, picture in pictures.items():
+        (out / "pictures" / f"{name}.png").write_bytes(page.png(picture))

@@ -1,22 +1,23 @@
 """export: the bundle, logged to the run of its model."""
 
-import pandas as pd
+import numpy as np
 
-from roadworthy.bundle.card import write_card
-from roadworthy.bundle.format import BundleSpec
+from roadworthy.bundle.format import CARD
 from roadworthy.bundle.write import write_bundle
-from roadworthy.data.ledger import SPLITS
+from roadworthy.data import seen
 from roadworthy.data.transforms import centre
-from roadworthy.layout import folder, needed, read_json, replacing
+from roadworthy.evaluation.findings import Fitted
+from roadworthy.layout import PRETRAIN, folder, needed, read_json, replacing
 from roadworthy.models.outputs import to_probabilities
 from roadworthy.monitoring.reference import profile
 from roadworthy.params import TaskPlan
-from roadworthy.pipeline import evaluate, record, train
+from roadworthy.pipeline import evaluate, pretrain, record, train
+from roadworthy.pipeline.spec import bundle_spec
+from roadworthy.pipeline.subject import logits
 from roadworthy.pipeline.train import Trained
 from roadworthy.tracking import store
 
 PARITY_IMAGES = 32
-WEAKEST = 5
 
 
 def run(plan: TaskPlan) -> None:
@@ -30,43 +31,28 @@ def run(plan: TaskPlan) -> None:
     trained = train.load(plan)
     measured = needed(plan.name, "evaluate")
     figures = read_json(measured / evaluate.METRICS)
-    fitted = read_json(measured / evaluate.CALIBRATION)
-    weakest = pd.read_csv(measured / "slices.csv").head(WEAKEST)
+    fitted = Fitted(**read_json(measured / evaluate.CALIBRATION))
     data = trained.data
     val = centre(data.pixels(data.places("val")), data.input)
-    answers = to_probabilities(evaluate.logits(trained, "val"), fitted["temperature"])
-    spec = _spec(plan, trained, figures["test"], fitted)
+    answers = to_probabilities(logits(trained, "val"), fitted.temperature)
     with replacing(folder(plan.name, "export")) as out:
         difference = write_bundle(
             out,
-            spec,
+            bundle_spec(plan, trained, fitted, figures["test"]),
             trained.network,
             reference=profile(data.rows.iloc[data.places("val")], answers),
-            card=write_card(spec, weakest, figures["baseline"]["accuracy"]),
+            seen=_seen(plan, trained),
             sample=val[:PARITY_IMAGES],
             parity=plan.export.parity,
         )
-        record.run_of(plan, trained).bundle(out)
+        card = (measured / CARD).read_text(encoding="utf-8")
+        record.run_of(plan, trained).bundle(out, card)
     print(f"export {plan.name}: graph and torch agree to {difference:.1e} in probability")
 
 
-def _spec(
-    plan: TaskPlan, trained: Trained, test: dict[str, float], fitted: dict[str, float | None]
-) -> BundleSpec:
-    data = trained.data
-    return BundleSpec(
-        task=plan.name,
-        kind=plan.kind,
-        labels=data.labels,
-        outputs="sigmoid" if plan.loss == "bce" else "softmax",
-        input=plan.input,
-        backbone=plan.backbone,
-        head=plan.head,
-        temperature=fitted["temperature"] or 1.0,
-        threshold=fitted["threshold"],
-        sure=plan.evaluate.sure,
-        max_bytes=plan.export.max_bytes,
-        max_pixels=plan.export.max_pixels,
-        metrics=test,
-        rows={split: len(data.places(split)) for split in SPLITS},
-    )
+def _seen(plan: TaskPlan, trained: Trained) -> np.ndarray:
+    """Fronts of the digests of all images that shaped the model: trained, chosen or pretrained by."""
+    rows = trained.data.rows
+    own = seen.fronts(rows.loc[rows["split"] != "test", "sha256"])
+    backbone = seen.load(PRETRAIN / pretrain.SEEN) if plan.backbone.weights == "pretrain" else None
+    return own if backbone is None else np.union1d(own, backbone)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import yaml
 from safetensors.torch import save_file
 
-from roadworthy.data import cached
+from roadworthy.data import cached, seen
 from roadworthy.data.cached import Cache
 from roadworthy.errors import ParamsError
 from roadworthy.layout import CHECKPOINTS, PLAN, PRETRAIN, needed, replacing, write_json
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "backbone.safetensors"
 HISTORY = "history.csv"
+SEEN = "seen.npy"
 
 
 def run() -> None:
@@ -51,6 +53,8 @@ def _train(backbone: Backbone, settings: Pretrain, seed: int) -> None:
         weights = network.backbone.state_dict()
         save_file({k: v.contiguous() for k, v in weights.items()}, out / WEIGHTS)
         write_history(out / HISTORY, history)
+        rows = pd.concat([cache.rows for cache in caches])
+        seen.save(out / SEEN, seen.fronts(rows.loc[rows["split"] != "test", "sha256"]))
     shutil.rmtree(kept)
 
 

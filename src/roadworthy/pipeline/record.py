@@ -5,12 +5,12 @@ import pandas as pd
 from roadworthy.layout import needed
 from roadworthy.params import TaskPlan
 from roadworthy.pipeline.split import ROWS
-from roadworthy.pipeline.train import HISTORY, Trained
+from roadworthy.pipeline.train import HISTORY, Made
 from roadworthy.tracking import lineage
 from roadworthy.tracking.runs import RunLog
 
 
-def run_of(plan: TaskPlan, trained: Trained) -> RunLog:
+def run_of(plan: TaskPlan, trained: Made) -> RunLog:
     """The run that `train` began.
 
     A fresh tracking server, or results that came out of DVC's cache, have none: it is written anew

@@ -48,17 +48,25 @@ def _accuracy(figures: dict[str, float]) -> str:
 
 def history(task: str | None) -> None:
     """Print the promotion history, oldest first."""
-    table = Table(title="Promotions")
-    for heading in ("when (UTC)", "who", "task", "decision", "from", "to", "reason"):
-        table.add_column(heading)
+    table = Table(title="Promotions", box=None, header_style="dim", padding=(0, 1, 0, 0))
+    for heading in ("when (UTC)", "who", "task", "decision", "champion"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("reason", min_width=24)
     for line in record.read(task):
         table.add_row(
-            line.when[:19].replace("T", " "),
+            line.when[:16].replace("T", " "),
             line.who,
             line.task,
             line.decision,
-            str(line.from_version or ""),
-            str(line.to_version or ""),
-            line.reason,
+            _moved(line),
+            escape(line.reason),
         )
     Console().print(table)
+
+
+def _moved(line: record.Decision) -> str:
+    """The champion, `1 > 2` where it is another one now; what was judged in brackets where not."""
+    before = str(line.from_version or "none")
+    if line.decision in record.MOVING:
+        return f"{before} > {line.to_version}"
+    return f"{before} (not {line.to_version})" if line.decision == "refused" else before

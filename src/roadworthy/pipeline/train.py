@@ -44,13 +44,19 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Trained:
+class Made:
+    """What a training made, and from what."""
+
+    weights_sha256: str
+    backbone: str | None
+
+
+@dataclass(frozen=True)
+class Trained(Made):
     """The trained network of a task, and what it was trained on."""
 
     network: Network
     data: Cache
-    weights_sha256: str
-    backbone: str | None
 
 
 def run(plan: TaskPlan) -> None:
@@ -93,8 +99,15 @@ def load(plan: TaskPlan) -> Trained:
     data = cached.load(needed(plan.name, "prepare"))
     network = build(plan.backbone, plan.head, _outputs(plan, data), plan.input)
     network.load_state_dict(load_file(stage / MODEL))
+    known = made(plan)
+    return Trained(known.weights_sha256, known.backbone, network.eval(), data)
+
+
+def made(plan: TaskPlan) -> Made:
+    """What `train` left behind, without loading it."""
+    stage = needed(plan.name, "train")
     meta = json.loads((stage / META).read_text(encoding="utf-8"))
-    return Trained(network.eval(), data, _sha256(stage / MODEL), meta["backbone"])
+    return Made(_sha256(stage / MODEL), meta["backbone"])
 
 
 def _record(plan: TaskPlan, data: Cache, kept: Path, backbone: str | None) -> RunLog:

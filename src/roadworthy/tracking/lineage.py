@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import yaml
 
@@ -12,8 +12,10 @@ from roadworthy.bundle.format import Lineage
 from roadworthy.params import TaskPlan
 
 DATA = "data.dvc"
-# A running `dvc repro` rewrites its own lock file, which says nothing about the code.
-REWRITTEN = "dvc.lock"
+# What walking the road rewrites by itself; which data it was is recorded.
+REWRITTEN = ("dvc.lock", DATA, "splits/*.csv")
+# Settings are recorded by their hash, whether they are in a commit or not.
+RECORDED = (*REWRITTEN, "params.yaml")
 
 
 def collect(
@@ -31,21 +33,25 @@ def collect(
 
     Returns:
         The record. Without git, commit and dirty are None; `git_dirty` is true when a tracked file
-        other than `dvc.lock` differs from the commit (untracked files do not count).
+        differs from the commit, other than those that are recorded beside (`params.yaml`,
+        `data.dvc`, `dvc.lock`, `splits/`); untracked files do not count.
     """
     commit = _git(root, "rev-parse", "HEAD")
-    # `:/` is the whole repository, also where the project is a folder inside of one.
-    changed = (
-        _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":/") if commit else None
-    )
+    changed = _changed(root) if commit else None
     return Lineage(
         git_commit=commit or None,
-        git_dirty=None if changed is None else _dirty(changed),
+        git_dirty=None if changed is None else any(_others(changed, RECORDED)),
         data_version=data_version(root),
         params_hash=params_hash,
         run_id=run_id,
         backbone=backbone,
     )
+
+
+def uncommitted(root: Path = Path()) -> list[str] | None:
+    """Tracked files that differ from the commit, but for what walking the road rewrites; None without git."""
+    changed = _changed(root)
+    return None if changed is None else _others(changed, REWRITTEN)
 
 
 def params_hash(plan: TaskPlan) -> str:
@@ -62,9 +68,14 @@ def data_version(root: Path = Path()) -> str | None:
         return None
 
 
-def _dirty(status: str) -> bool:
-    paths = (line[3:].strip('"').rsplit("/", 1)[-1] for line in status.splitlines())
-    return any(name != REWRITTEN for name in paths)
+def _changed(root: Path) -> list[str] | None:
+    """Tracked files of the whole repository, also where the project is a folder inside of one."""
+    status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":/")
+    return None if status is None else [line[3:].strip('"') for line in status.splitlines()]
+
+
+def _others(paths: list[str], known: tuple[str, ...]) -> list[str]:
+    return [path for path in paths if not any(PurePosixPath(path).match(k) for k in known)]
 
 
 def _git(root: Path, *arguments: str) -> str | None:

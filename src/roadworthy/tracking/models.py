@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, Metric
 
 import roadworthy
-from roadworthy.bundle.format import LINEAGE, Lineage
+from roadworthy.bundle.format import CARD, LINEAGE, Lineage
 from roadworthy.layout import write_json
 
 with warnings.catch_warnings():
@@ -36,12 +36,14 @@ def log_bundle(
     folder: Path,
     lineage: Lineage,
     *,
+    card: str,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
 ) -> str:
-    """Log a copy of the bundle `folder`, with its lineage, as a model of the run.
+    """Log a copy of the bundle `folder`, with its card and lineage, as a model of the run.
 
     Args:
+        card: the model card, Markdown; "" keeps the one in the folder.
         metrics: figures that are linked to the model, on test images.
 
     Returns:
@@ -53,6 +55,8 @@ def log_bundle(
         # The bundle keeps its folder's name inside the model.
         bundle, source = Path(name) / "bundle", Path(name) / "source"
         shutil.copytree(folder, bundle)
+        if card:
+            (bundle / CARD).write_text(card, encoding="utf-8")
         write_json(bundle / LINEAGE, lineage.model_dump(mode="json"))
         _copy_source(source)
         mlflow.pyfunc.log_model(

@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from roadworthy import layout
 from roadworthy.bundle import format as bundle_format
+from roadworthy.bundle.format import Lineage
 from roadworthy.errors import BundleError, TrackingError
 from roadworthy.tracking import store
 from roadworthy.tracking.models import BUNDLE
@@ -29,7 +30,13 @@ CHALLENGER = "challenger"
 ALIASES = (CHAMPION, PREVIOUS, CHALLENGER)
 CACHE = Path(".cache") / "bundles"
 DIGEST = "roadworthy.digest"
+FORCED = "roadworthy.forced"
+"""Tag of a version that was promoted against the rules: the reason."""
+LINEAGE = "roadworthy.lineage."
 METRIC = "test/"
+# PostgreSQL refuses a longer description, SQLite takes it.
+LONGEST_CARD = 5000
+CUT = "\n\n(Cut here: the whole card is in the bundle.)"
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,14 @@ def register(
     digest: str,
     tags: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
+    card: str = "",
 ) -> Version:
     """Make a version of a logged model; a bundle that is registered already keeps its version.
+
+    Args:
+        tags: more of them, such as `lineage_tags`.
+        metrics: figures of its own evaluation, on test images.
+        card: Markdown, the version's description.
 
     Raises:
         TrackingError: the registry cannot be reached or refuses.
@@ -82,9 +95,30 @@ def register(
             model_uri,
             run_id=run_id,
             tags={**(tags or {}), **figures, DIGEST: digest},
+            description=_described(card) or None,
             model_id=model_uri.removeprefix("models:/"),
         )
     return _version(made)
+
+
+def describe(version: Version, card: str = "", tags: Mapping[str, str] | None = None) -> None:
+    """Give a version its card (Markdown, MLflow's description) and tags; others stay.
+
+    Raises:
+        TrackingError: the registry cannot be reached or refuses.
+    """
+    client, number = store.client(), str(version.number)
+    with store.asking(f"{version.name} cannot be described"):
+        if card:
+            client.update_model_version(version.task, number, _described(card))
+        for key, value in (tags or {}).items():
+            client.set_model_version_tag(version.task, number, key, value)
+
+
+def lineage_tags(lineage: Lineage) -> dict[str, str]:
+    """What a version is made from, as tags: `roadworthy.lineage.git_commit` ..."""
+    known = lineage.model_dump(mode="json", exclude_none=True)
+    return {f"{LINEAGE}{key}": str(value) for key, value in known.items()}
 
 
 def champion(task: str) -> Version | None:
@@ -94,18 +128,32 @@ def champion(task: str) -> Version | None:
 
 def by_alias(task: str, alias: str) -> Version | None:
     """The version with this alias; None where nothing has it."""
+    number = aliases(task).get(alias)
+    return None if number is None else version(task, number)
+
+
+def aliases(task: str) -> dict[str, int]:
+    """The aliases and the numbers they point to, as of one moment."""
     client = store.client()
-    with store.asking(f"the {alias} of {task} cannot be looked up"):
+    with store.asking(f"the aliases of {task} cannot be looked up"):
         try:
             # Asking for a missing alias gives the same error code as a malformed request.
-            aliases = client.get_registered_model(task).aliases
+            found = client.get_registered_model(task).aliases
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            return None
-        if alias not in aliases:
-            return None
-        return _version(client.get_model_version(task, str(aliases[alias])))
+            return {}
+    return {alias: int(number) for alias, number in found.items()}
+
+
+def version(task: str, number: int) -> Version:
+    """One version by its number.
+
+    Raises:
+        TrackingError: there is none, or the registry cannot be reached.
+    """
+    with store.asking(f"{task}/{number} cannot be looked up"):
+        return _version(store.client().get_model_version(task, str(number)))
 
 
 def by_digest(task: str, digest: str) -> Version | None:
@@ -118,6 +166,15 @@ def by_digest(task: str, digest: str) -> Version | None:
 
 def versions(task: str) -> list[Version]:
     """All versions of a task, oldest first."""
+    return sorted(map(_version, _found(task)), key=lambda version: version.number)
+
+
+def numbers(task: str) -> set[int]:
+    """The numbers of all versions, also of those that Roadworthy cannot use."""
+    return {int(found.version) for found in _found(task)}
+
+
+def _found(task: str) -> list[ModelVersion]:
     client = store.client()
     found: list[ModelVersion] = []
     token: str | None = None
@@ -128,7 +185,7 @@ def versions(task: str) -> list[Version]:
             token = page.token
             if not token:
                 break
-    return sorted(map(_version, found), key=lambda version: version.number)
+    return found
 
 
 def move(task: str, alias: str, version: Version | None) -> None:
@@ -138,7 +195,7 @@ def move(task: str, alias: str, version: Version | None) -> None:
         TrackingError: the registry cannot be reached or refuses.
     """
     client = store.client()
-    missing = version is None and by_alias(task, alias) is None
+    missing = version is None and alias not in aliases(task)
     with store.asking(f"the alias {alias} of {task} cannot be moved"):
         if version is not None:
             client.set_registered_model_alias(task, alias, str(version.number))
@@ -162,6 +219,12 @@ def bundle_folder(version: Version) -> Path:
     if local is not None and local.is_dir():
         return _verified(local, version)
     return _fetched(address, version)
+
+
+def _described(card: str) -> str:
+    if len(card) <= LONGEST_CARD:
+        return card
+    return card[: LONGEST_CARD - len(CUT)].rsplit("\n", 1)[0] + CUT
 
 
 def _fetched(address: str, version: Version) -> Path:

@@ -4,6 +4,7 @@
 be found (results restored from DVC's cache, another tracking server), `restore` writes it anew.
 """
 
+import json
 import logging
 import math
 import signal
@@ -13,9 +14,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import mlflow.artifacts
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
+from PIL import Image
 
 from roadworthy.bundle import format as bundle_format
 from roadworthy.bundle.format import Lineage
@@ -24,6 +28,9 @@ from roadworthy.tracking import models, opening, process, store
 from roadworthy.tracking.fields import BUNDLE, ERROR, LINEAGE, MODEL, RESTORED, WEIGHTS
 from roadworthy.tracking.outbox import Outbox
 
+EVALUATION = "evaluate"
+TEST = "test/"
+CARD_FILE = f"{EVALUATION}/{bundle_format.CARD}"
 log = logging.getLogger(__name__)
 
 
@@ -160,8 +167,10 @@ class RunLog:
         """Remember the SHA-256 of the weights, by which the run can be found once it finished."""
         self._weights = weights
 
-    def bundle(self, folder: Path, lineage: Lineage | None = None) -> str:
-        """Log a bundle as the run's model, once; `lineage` is the run's own unless given.
+    def bundle(self, folder: Path, card: str = "", lineage: Lineage | None = None) -> str:
+        """Log a bundle as the run's model, once, with its card; `lineage` is the run's own unless given.
+
+        The card that `evaluate` left in the run goes before `card`: it knows what training cost.
 
         Returns:
             The model's address, `models:/m-...`.
@@ -177,16 +186,63 @@ class RunLog:
                 self.run_id,
                 folder,
                 record,
+                card=self.card() or card,
                 tags={BUNDLE: digest},
                 metrics={f"test/{key}": value for key, value in spec.metrics.items()},
             )
         self.tags({BUNDLE: digest, MODEL: uri})
         return uri
 
+    def exported(self) -> tuple[str, str, dict[str, float]]:
+        """Address and digest of the run's bundle, and its figures on test images.
+
+        Raises:
+            TrackingError: there is no such run, or it exported nothing.
+        """
+        with store.asking(f"the run {self.run_id} cannot be read"):
+            data = self.client.get_run(self.run_id).data
+        if MODEL not in data.tags or BUNDLE not in data.tags:
+            raise TrackingError(
+                f"the run {self.run_id} exported no model: `dvc repro export@{self.task}` does"
+            )
+        figures = {k.removeprefix(TEST): v for k, v in data.metrics.items() if k.startswith(TEST)}
+        return data.tags[MODEL], data.tags[BUNDLE], figures
+
     def model(self, digest: str) -> str | None:
         """The address of the run's model if it is the bundle with this digest."""
         tags = self._read_tags()
         return tags.get(MODEL) if tags.get(BUNDLE) == digest else None
+
+    def text(self, text: str, name: str) -> None:
+        """Write a text file of the run's artifacts, such as `evaluate/card.md`."""
+        self._try(
+            f"{name} could not be logged", lambda: self.client.log_text(self.run_id, text, name)
+        )
+
+    def table(self, rows: pd.DataFrame, name: str) -> None:
+        """Write rows as a table that MLflow shows side by side for several runs, such as `x.json`.
+
+        It takes the place of an earlier one; MLflow's own `log_table` would add the rows to it.
+        """
+        self.text(rows.to_json(orient="split", index=False), name)
+        self.tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps([{"path": name, "type": "table"}])})
+
+    def image(self, image: Image.Image, key: str) -> None:
+        """Log an image under a key; MLflow shows the same key of several runs side by side."""
+        self._try(
+            f"{key} could not be logged",
+            lambda: self.client.log_image(self.run_id, image, key=key, step=0),
+        )
+
+    def card(self) -> str | None:
+        """The card that was logged with the evaluation; None where there is none."""
+        with store.asking(f"the run {self.run_id} cannot be read"):
+            names = {file.path for file in self.client.list_artifacts(self.run_id, EVALUATION)}
+            if CARD_FILE not in names:
+                return None
+            uri = f"runs:/{self.run_id}/{CARD_FILE}"
+            text: str = mlflow.artifacts.load_text(uri)
+        return text
 
     def lineage(self) -> Lineage:
         """The lineage that was recorded when the run was started."""

@@ -1,7 +1,9 @@
 """Where MLflow keeps runs and models: opened once, safely, or refused within seconds.
 
 `MLFLOW_TRACKING_URI` decides. Without a server it is a SQLite file in `mlruns/` of the project,
-with the artifacts beside it; with one it is the server's address, and the server keeps them.
+with the artifacts beside it; with one it is the server's address, and the server keeps them. A
+PostgreSQL database (`postgresql+psycopg://...`) can be used directly as well: artifacts go below
+`MLFLOW_DEFAULT_ARTIFACT_ROOT` then, which several machines must share, or to `mlruns/` as well.
 """
 
 import json
@@ -18,12 +20,14 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from roadworthy.environment import state
 from roadworthy.errors import TrackingError
 
 VARIABLE = "MLFLOW_TRACKING_URI"
+ROOT = "MLFLOW_DEFAULT_ARTIFACT_ROOT"
 UI = "http://127.0.0.1:5000"
 """Where `make ui` shows a store that has no server of its own."""
 # MLflow's own defaults wait for minutes before they report that a server is gone.
@@ -55,13 +59,18 @@ DECIDING = (
     "test/accuracy",
     "test/accuracy_low",
     "test/accuracy_high",
+    "test/macro_f1",
     "test/ece",
+    "stress/mean",
+    "speed/latency_ms",
     "baseline/accuracy",
     "val/accuracy",
 )
 VIEW = "roadworthy"
 PROBE_SECONDS = 3
 SCHEMA_SECONDS = 120
+# Any number, the same in every process that makes the schema.
+SCHEMA_LOCK = 0x0AD_0512
 # The address of the store that this process has opened.
 _opened: set[str] = set()
 
@@ -69,10 +78,10 @@ _opened: set[str] = set()
 def connect() -> str:
     """Open the store that `MLFLOW_TRACKING_URI` names and make it MLflow's own; gives its address.
 
-    A new SQLite file gets its folder and its schema here, by one process at a time.
+    A new SQLite file or PostgreSQL database gets its schema here, by one process at a time.
 
     Raises:
-        TrackingError: the server does not answer, or the file cannot be opened.
+        TrackingError: the server or database does not answer, or the file cannot be opened.
     """
     uri = os.environ.get(VARIABLE) or state(Path())[VARIABLE]
     if uri in _opened and mlflow.get_tracking_uri() == uri:
@@ -85,6 +94,8 @@ def connect() -> str:
         _probe(uri)
     elif uri.startswith("sqlite:"):
         _prepare(uri)
+    elif uri.startswith("postgres"):
+        _prepare_postgres(uri)
     mlflow.set_tracking_uri(uri)
     _opened.add(uri)
     return uri
@@ -212,14 +223,49 @@ def _prepare(uri: str) -> None:
     with asking(f"the tracking store {path} cannot be opened"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=SCHEMA_SECONDS):
-            MlflowClient(tracking_uri=uri).search_experiments(ViewType.ALL, max_results=1)
-            MlflowClient(tracking_uri=uri).search_registered_models(max_results=1)
+            _make_schema(uri)
+
+
+def _prepare_postgres(uri: str) -> None:
+    """Reach the database, quickly or not at all, and make its schema under a lock of its own."""
+    try:
+        url = make_url(uri)
+        engine = create_engine(url, connect_args={"connect_timeout": PROBE_SECONDS})
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise TrackingError(
+            f"{VARIABLE} is no address of a database ({one_line(error)}): "
+            "write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from error
+    try:
+        with asking(f"the database {_shown(url)} cannot be opened"), engine.connect() as held:
+            held.execute(text(f"SET lock_timeout = '{SCHEMA_SECONDS}s'"))
+            held.execute(text(f"SELECT pg_advisory_lock({SCHEMA_LOCK})"))
+            # The lock is the session's, and ends with it.
+            _make_schema(uri)
+    finally:
+        engine.dispose()
+
+
+def _make_schema(uri: str) -> None:
+    """MLflow makes what is missing when it is first asked for something."""
+    MlflowClient(tracking_uri=uri).search_experiments(ViewType.ALL, max_results=1)
+    MlflowClient(tracking_uri=uri).search_registered_models(max_results=1)
+
+
+def _shown(url: URL) -> str:
+    """Without the password."""
+    return url.render_as_string(hide_password=True)
 
 
 def _artifacts(uri: str, name: str) -> str | None:
     """Where the artifacts of a new experiment go; None leaves it to the server."""
     path = _file(uri)
-    return None if path is None else (path.parent / "artifacts" / name).as_uri()
+    if path is not None:
+        return (path.parent / "artifacts" / name).as_uri()
+    if not uri.startswith("postgres"):
+        return None
+    root = os.environ.get(ROOT) or (Path("mlruns") / "artifacts").resolve().as_uri()
+    return f"{root.rstrip('/')}/{name}"
 
 
 def _file(uri: str) -> Path | None:

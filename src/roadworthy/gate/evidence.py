@@ -1,0 +1,197 @@
+"""What the gate knows: champion and challenger, run now, on the same test images.
+
+Nothing that was stored about how good a model is comes in here.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from roadworthy.bundle import speed
+from roadworthy.bundle.format import GRAPH, SEEN, Lineage
+from roadworthy.bundle.predictor import Predictor
+from roadworthy.data import seen
+from roadworthy.errors import DataError
+from roadworthy.evaluation import metrics, slices, stress
+from roadworthy.evaluation.answers import Answers
+from roadworthy.progress import Report
+
+MEGABYTE = 1_000_000
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle that is to be judged, and how people call it."""
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Side:
+    """How one model did on the test images."""
+
+    name: str
+    answers: Answers
+    figures: dict[str, float]
+    """Of `metrics.FIGURES`, on all test rows."""
+    stress: pd.DataFrame
+    """Accuracy under blur, noise and the like; empty where it is switched off."""
+    latency_ms: float
+    """One image, median, measured by turns with the other side."""
+    megabytes: float
+    """Of the inference graph."""
+    trained_on: np.ndarray | None
+    """Whether each test image was among those it was made with, (N,); None: there is no record."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the rules may look at."""
+
+    labels: Labels
+    """Of both models and of the rows; `Answers` count in this order."""
+    rows: pd.DataFrame
+    """The test rows: path, label, sha256 and what the manifest measured."""
+    challenger: Side
+    champion: Side | None
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    """Slices by name, as row numbers."""
+    verdict: str | None = None
+    """What validation said of the data: `passed`, `failed`; None where it was not asked."""
+    lineage: Lineage | None = None
+    """Of the challenger."""
+    uncommitted: Sequence[str] | None = None
+    """Files of the working tree that differ from its commit, now; None where there is no commit."""
+    withdrawn: str | None = None
+    """Why this challenger was once taken off the road."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """The test drive: the images, and what is done with them."""
+
+    rows: pd.DataFrame
+    units: np.ndarray
+    """A number per row; rows that share it hang together."""
+    slices: Sequence[str] = ()
+    """Columns by which the rows are cut."""
+    stress: int = 0
+    """Images that are also blurred, darkened ...; 0 for none."""
+    seed: int = 0
+    confidence: float = 0.95
+
+
+def drive(
+    course: Course, challenger: Model, champion: Model | None, report: Report | None = None
+) -> Evidence:
+    """Run both models over the test images.
+
+    Raises:
+        BundleError: a bundle is incomplete or damaged.
+        DataError: there are no rows, a test image cannot be used or is not the one that was split,
+            or a binary challenger answers with other labels than the champion.
+    """
+    if course.rows.empty:
+        raise DataError("there are no test rows: nothing can be judged")
+    models = [challenger] + ([champion] if champion else [])
+    predictors = [Predictor(model.folder) for model in models]
+    labels = _labels(predictors, course.rows)
+    pixels = [_decoded(predictor, course.rows, report) for predictor in predictors]
+    latencies = speed.latencies(predictors, [images[:1] for images in pixels])
+    sides = [
+        _side(model, predictor, images, labels, course, latency)
+        for model, predictor, images, latency in zip(
+            models, predictors, pixels, latencies, strict=True
+        )
+    ]
+    masks = slices.parts(course.rows, course.slices)
+    parts = {name: np.flatnonzero(mask) for name, mask in masks.items()}
+    return Evidence(labels, course.rows, sides[0], sides[1] if champion else None, parts)
+
+
+def _side(
+    model: Model,
+    predictor: Predictor,
+    pixels: np.ndarray,
+    labels: Labels,
+    course: Course,
+    latency: float,
+) -> Side:
+    targets = np.array([labels.index(label) for label in course.rows["label"]], np.int64)
+    own = np.array([labels.index(label) for label in predictor.spec.labels])
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        """Probabilities over the labels of both models."""
+        found = np.zeros((len(images), len(labels)))
+        found[:, own] = predictor.probabilities(images)
+        return found
+
+    def decide(probabilities: np.ndarray) -> np.ndarray:
+        return np.asarray(own[predictor.decide(probabilities[:, own])])
+
+    probabilities = ask(pixels)
+    answers = Answers(targets, decide(probabilities), probabilities, course.units)
+    shaken = pd.DataFrame()
+    if course.stress:
+        places = stress.sample(course.rows["label"], course.rows["sha256"], course.stress)
+        shaken = stress.stress(
+            ask, pixels[places], targets[places], decide, course.seed, course.confidence
+        )
+    record = seen.load(model.folder / SEEN)
+    return Side(
+        name=model.name,
+        answers=answers,
+        figures=figures(answers),
+        stress=shaken,
+        latency_ms=latency,
+        megabytes=(model.folder / GRAPH).stat().st_size / MEGABYTE,
+        trained_on=None if record is None else seen.among(course.rows["sha256"], record),
+    )
+
+
+def figures(answers: Answers) -> dict[str, float]:
+    """Every figure that such answers have; NaN where these do not tell it."""
+    classes = answers.probabilities.shape[1]
+    fitting = [n for n, f in metrics.FIGURES.items() if f.fits(classes) and not f.before]
+    return metrics.quick(answers, fitting)
+
+
+def _labels(predictors: Sequence[Predictor], rows: pd.DataFrame) -> Labels:
+    """The labels of the challenger, then what only the champion or the rows know."""
+    first, *others = [predictor.spec for predictor in predictors]
+    for other in others:
+        if "binary" in (first.kind, other.kind) and first.labels != other.labels:
+            raise DataError(
+                f"the challenger tells {' and '.join(first.labels)} apart, the champion "
+                f"{' and '.join(other.labels)}: they do not answer the same question"
+            )
+    named = [*first.labels, *(label for other in others for label in other.labels)]
+    return tuple(dict.fromkeys([*named, *sorted(set(rows["label"]))]))
+
+
+def _decoded(predictor: Predictor, rows: pd.DataFrame, report: Report | None) -> np.ndarray:
+    """The test images as the model sees them, uint8 (N, H, W, C), read from their files now."""
+    found = []
+    for place, row in enumerate(rows[["path", "sha256"]].itertuples(index=False)):
+        try:
+            content = Path(str(row.path)).read_bytes()
+        except OSError as error:
+            raise DataError(f"test image {row.path}: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() != row.sha256:
+            raise DataError(
+                f"test image {row.path} is not the one that was split: `roadworthy setup --restore` "
+                "brings the recorded data back, `dvc repro` takes the new ones in"
+            )
+        try:
+            found.append(predictor.prepare(content))
+        except DataError as error:
+            raise DataError(f"test image {row.path}: {error}") from None
+        if report:
+            report(place + 1, len(rows))
+    return np.stack(found)
