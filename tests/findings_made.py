@@ -37,6 +37,7 @@ def of(labels: Sequence[str], targets: np.ndarray, probabilities: np.ndarray) ->
     correct, sure = targets == predicted, probabilities.max(axis=1)
     counts = confusion_matrix(targets, predicted, labels=np.arange(len(labels)))
     binary = len(labels) == 2
+    fitted = Fitted(1.31, 0.43 if binary else None, 0.6)
     names = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "log_loss", "ece", "ece_before")
     values = (correct.mean(), correct.mean(), correct.mean() - 0.01, 0.8, 0.43, 0.041, 0.093)
     figures = {k: _estimate(float(v)) for k, v in zip(names, values, strict=True)}
@@ -51,14 +52,14 @@ def of(labels: Sequence[str], targets: np.ndarray, probabilities: np.ndarray) ->
         figures=figures,
         validation={name: _estimate(one.value - 0.02) for name, one in figures.items()},
         baseline=0.066,
-        fitted=Fitted(1.31, 0.43 if binary else None, 0.6),
+        fitted=fitted,
         threshold_rule="max_f1" if binary else "",
         sure_rule="0.6",
         counts=counts,
         classes=_classes(labels, targets, predicted),
         confusions=_confusions(labels, counts),
-        thresholds=_thresholds(targets, probabilities[:, 1] if binary else None),
-        confidences=_confidences(correct, sure),
+        thresholds=_thresholds(targets, probabilities[:, 1] if binary else None, fitted.threshold),
+        confidences=_confidences(correct, sure, fitted.sure),
         reliability=_reliability(correct, sure),
         slices=_slices(labels, targets, correct),
         stress=_stress(float(correct.mean())),
@@ -116,12 +117,14 @@ def _confusions(labels: Sequence[str], counts: np.ndarray) -> pd.DataFrame:
     return table.sort_values(["images", "share", "truth"], ascending=[False, False, True])
 
 
-def _thresholds(targets: np.ndarray, positive: np.ndarray | None) -> pd.DataFrame:
+def _thresholds(
+    targets: np.ndarray, positive: np.ndarray | None, chosen: float | None
+) -> pd.DataFrame:
     columns = ["threshold", "precision", "recall", "f1", "coverage", "cost"]
-    if positive is None:
+    if positive is None or chosen is None:
         return pd.DataFrame(columns=columns, dtype=float)
     rows = []
-    for cut in np.linspace(0, 1, 101):
+    for cut in np.union1d(np.linspace(0, 1, 101), chosen):
         said = positive >= cut
         hit = float((said & (targets == 1)).sum())
         precision, recall = hit / max(said.sum(), 1), hit / max((targets == 1).sum(), 1)
@@ -130,9 +133,9 @@ def _thresholds(targets: np.ndarray, positive: np.ndarray | None) -> pd.DataFram
     return pd.DataFrame(rows, columns=columns)
 
 
-def _confidences(correct: np.ndarray, sure: np.ndarray) -> pd.DataFrame:
+def _confidences(correct: np.ndarray, sure: np.ndarray, chosen: float) -> pd.DataFrame:
     rows = []
-    for cut in np.linspace(0, 1, 101):
+    for cut in np.union1d(np.linspace(0, 1, 101), chosen):
         kept = sure >= cut
         accuracy = correct[kept].mean() if kept.any() else float("nan")
         cost = ((kept & ~correct).sum() + 0.2 * (~kept).sum()) / len(correct)
@@ -143,7 +146,7 @@ def _confidences(correct: np.ndarray, sure: np.ndarray) -> pd.DataFrame:
 def _reliability(correct: np.ndarray, sure: np.ndarray) -> pd.DataFrame:
     rows = []
     for state, moved in (("before", (sure + 1) / 2), ("after", sure)):
-        bins = np.minimum((moved * 10).astype(int), 9)
+        bins = np.minimum((moved * 15).astype(int), 14)
         for one in np.unique(bins):
             here = bins == one
             rows.append((state, moved[here].mean(), correct[here].mean(), int(here.sum())))

@@ -52,6 +52,7 @@ LAX = {
     "bootstrap": 200,
 }
 Export = Callable[[str], Path]
+AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.org")
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +97,7 @@ def project(any_store: str, tmp_path: Path, pictures: list[Path]) -> Path:
     (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123abcd.dir\n  path: data\n")
     git("init", "-q")
     git("add", "params.yaml", "data.dvc")
-    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "begun")
+    git(*AUTHOR, "commit", "-qm", "begun")
     return tmp_path
 
 
@@ -122,11 +123,16 @@ def git(*arguments: str) -> None:
 
 
 def plan(**settings: Any) -> TaskPlan:
+    """The plan of a committed params.yaml with these rules."""
     text = {
         "tasks": {"car": {"kind": "binary", "images": "data"}},
         "evaluate": {"stress": 4},
         "promote": {**LAX, **settings},
     }
+    path = Path("params.yaml")
+    if path.read_text() != json.dumps(text):
+        path.write_text(json.dumps(text))
+        git(*AUTHOR, "commit", "-qam", "other rules")
     return parse(json.dumps(text)).task("car")
 
 

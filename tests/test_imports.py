@@ -18,7 +18,7 @@ KNOWS = {
     "training": {"models", "data", "evaluation.metrics"},
     "bundle": {"models", "data", "evaluation"},
     "gate": {"bundle", "evaluation", "data"},
-    "tracking": {"bundle"},
+    "tracking": {"bundle", "evaluation.findings"},
     "tuning": set(),
     "serving": {"bundle", "data"},
     "monitoring": {"bundle"},

@@ -201,9 +201,16 @@ def promote(
 
     if (run or force) and not task:
         raise typer.BadParameter("--run and --force are for one task: say which with --task")
+    failed = []
     for name in _names(task):
-        decision = judge(_plan(name), run, force)
+        try:
+            decision = judge(_plan(name), run, force)
+        except RoadworthyError as error:
+            failed.append(f"{name}: {error}")
+            continue
         typer.echo(f"{name}: {decision.decision}: {decision.reason}")
+    if failed:
+        raise RoadworthyError("\n".join(failed))
 
 
 @app.command(rich_help_panel="Models")
@@ -222,7 +229,7 @@ def compare(
 def rollback(
     task: TaskOption,
     to: Annotated[
-        int | None, typer.Option("--to", help="A version; without it, the champion before.")
+        int | None, typer.Option("--to", help="A former champion; without it, the last one.")
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="For the history.")] = "",
 ) -> None:

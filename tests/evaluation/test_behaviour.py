@@ -45,8 +45,10 @@ def images() -> np.ndarray:
     return made
 
 
-def check(ask: Ask, images: np.ndarray, positive: int | None = 1) -> pd.DataFrame:
-    return behaviour(ask, predict, images, sure=0.8, positive=positive).set_index("check")
+def check(
+    ask: Ask, images: np.ndarray, positive: int | None = 1, sure: float = 0.8
+) -> pd.DataFrame:
+    return behaviour(ask, predict, images, sure=sure, positive=positive).set_index("check")
 
 
 def test_each_fault_is_found_by_its_check(images: np.ndarray) -> None:
@@ -74,6 +76,21 @@ def test_a_blank_image_may_be_answered_with_doubt_or_with_no(images: np.ndarray)
     assert check(lambda pixels: np.tile(negative, (len(pixels), 1)), images)["passed"].all()
     some = check(lambda pixels: np.tile(negative, (len(pixels), 1)), images, positive=None)
     assert list(some.loc[["blank, one colour", "blank, noise"], "figure"]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("positive", [1, None])
+def test_a_blank_image_can_fail_where_nobody_is_sure(
+    images: np.ndarray, positive: int | None
+) -> None:
+    """Protects from a check without meaning: with the cut at 1 no answer of any model would count."""
+    names = ["blank, one colour", "blank, noise"]
+    certain = check(lambda pixels: two(np.full(len(pixels), 0.95)), images, positive, sure=1.0)
+    assert list(certain.loc[names, "figure"]) == [1.0, 1.0]
+    assert not certain.loc[names, "passed"].any()
+    assert certain["words"].iloc[-1].startswith("100.0% of 12 images of noise are of ")
+    assert "with 90% or more" in certain["words"].iloc[-1]
+    doubtful = check(lambda pixels: two(np.full(len(pixels), 0.85)), images, positive, sure=1.0)
+    assert doubtful.loc[names, "passed"].all()
 
 
 def test_the_table_is_what_the_report_takes(images: np.ndarray) -> None:

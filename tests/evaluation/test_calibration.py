@@ -62,10 +62,10 @@ def test_probabilities_add_up_and_never_overflow(logit: float, temperature: floa
 
 
 def test_reliability_counts_every_image_in_both_states() -> None:
-    """Protects the diagram: bins hold all images, and their weighted gap is the calibration error."""
+    """Protects the picture: bins hold all images, and their weighted gap is the calibration error."""
     test = answers(np.random.default_rng(2), 400, 3, sharpness=2)
     flat = np.full_like(test.probabilities, 1 / 3)
-    table = reliability(test, flat, bins=15)
+    table = reliability(test, flat)
     assert list(table) == ["state", "confidence", "accuracy", "images"]
     assert table.groupby("state")["images"].sum().to_dict() == {"after": 400, "before": 400}
     assert (table["state"] == "before").sum() == 1

@@ -7,6 +7,7 @@ import pytest
 
 from findings_made import made
 from roadworthy.evaluation.card import limits, write_card
+from roadworthy.evaluation.findings import Fitted
 
 SECTIONS = (
     "Model details",
@@ -41,6 +42,15 @@ def test_every_figure_has_its_interval_and_validation() -> None:
         assert row in card
     worst = found.slices.iloc[0]
     assert f"| {worst['slice']} | {worst['images']} | {100 * worst['accuracy']:.1f}% |" in card
+
+
+def test_the_cuts_are_whole_and_the_baseline_is_named() -> None:
+    """A cut of 0.9996 is not "100.0%", one of 0.9962 not 0.996; what the baseline sees is said alike."""
+    found = made(2, fitted=Fitted(1.3, 0.9962, 0.9996))
+    card = write_card(found)
+    assert "threshold 0.9962 for police" in card and "below a probability of 0.9996 are" in card
+    assert "whatever the threshold" in card and "whatever" not in write_card(made(13))
+    assert card.count("size, format and colours alone") == 2
 
 
 def test_limits_come_from_what_was_found() -> None:

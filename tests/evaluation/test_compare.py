@@ -101,6 +101,13 @@ def test_units_count_as_one_piece_of_evidence() -> None:
     assert compare(*grouped, bootstrap=FEW).low <= 0
 
 
+def test_one_unit_is_no_evidence() -> None:
+    """Protects a test set of one clip: it is compared, and however clear it looks it says nothing."""
+    one = (replace(said([right] * 20), units=np.zeros(20, np.int64)) for right in (False, True))
+    found = compare(*one, bootstrap=FEW)
+    assert (found.difference, found.low, found.high) == (1, 0, 1)
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     st.integers(0, 10_000),

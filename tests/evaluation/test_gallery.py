@@ -130,7 +130,14 @@ def test_a_sheet_has_room_for_all() -> None:
     wrong = 2 * gallery.TILE + 3
     assert warm.getpixel((wrong, 3)) == (220, 38, 38)
     assert warm.getpixel((3, 3)) == (156, 163, 175)
-    assert gallery.sheet([]).size[0] == 6 * gallery.TILE
+
+
+@pytest.mark.parametrize(("heat", "pictures"), [(False, 1), (True, 2)])
+def test_a_sheet_is_no_wider_than_its_pictures(heat: bool, pictures: int) -> None:
+    """Protects images that are shown one by one: not a picture and five white places."""
+    one = gallery.sheet([shot(heat=heat)])
+    assert one.size == (pictures * gallery.TILE, gallery.TILE + gallery.CAPTION)
+    assert gallery.sheet([shot()] * 4).width == 4 * gallery.TILE
 
 
 def test_a_shot_holds_what_was_said() -> None:

@@ -53,6 +53,15 @@ def test_figures_are_those_of_scikit_learn(seed: int, classes: int) -> None:
     assert found == pytest.approx(wanted, abs=1e-5)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_always_the_same_answer_correlates_with_nothing(classes: int) -> None:
+    """Protects MCC: a model that never finds the rare class has none, in any library."""
+    targets = (np.arange(100) < 5).astype(np.int64)
+    flat = np.full((100, classes), 1 / classes)
+    test = Answers(targets, np.zeros(100, np.int64), flat, np.arange(100))
+    assert quick(test, ["mcc"])["mcc"] == sk.matthews_corrcoef(targets, test.predicted) == 0
+
+
 def test_every_entry_is_told_of_the_tasks_it_fits() -> None:
     """Protects the registry: an entry in it is enough to be measured, for binary tasks and many."""
     rng = np.random.default_rng(0)
@@ -83,7 +92,7 @@ def test_what_the_answers_do_not_tell_is_left_out(caplog: pytest.LogCaptureFixtu
     test = Answers(targets, targets, np.stack([1 - scores, scores], axis=1), np.arange(20))
     with caplog.at_level(logging.WARNING):
         found = measure(test, None, FEW)
-    assert {"roc_auc", "pr_auc", "recall", "precision", "f1"}.isdisjoint(found)
+    assert {"roc_auc", "pr_auc", "mcc", "recall", "precision", "f1"}.isdisjoint(found)
     assert found["accuracy"].value == 1
     assert "roc_auc is left out" in caplog.text
 

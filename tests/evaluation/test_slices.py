@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact
+from scipy.stats import binomtest, fisher_exact
 
 from roadworthy.errors import ParamsError
 from roadworthy.evaluation.slices import MIN_ROWS, parts, table
@@ -31,7 +31,7 @@ def test_a_weak_part_comes_first() -> None:
     rows = manifest(rng)
     dark = (rows["brightness"].rank(pct=True) <= 1 / 3).to_numpy()
     correct = rng.random(300) < np.where(dark, 0.7, 0.95)
-    found = table(rows, correct, COLUMNS)
+    found = table(rows, correct, np.arange(300), COLUMNS)
     first = found.iloc[0]
     assert (first["slice"], first["column"], first["value"]) == (
         "brightness low", "brightness", "low",
@@ -51,10 +51,41 @@ def test_luck_is_not_a_weakness_and_all_intervals_hold_together() -> None:
     """
     rng = np.random.default_rng(2)
     rows = manifest(rng)
-    tables = [table(rows, rng.random(300) < 0.85, COLUMNS) for _ in range(40)]
+    each = np.arange(300)
+    tables = [table(rows, rng.random(300) < 0.85, each, COLUMNS) for _ in range(40)]
     assert np.mean([found["weak"].any() for found in tables]) <= 0.05
     held = [((found["low"] <= 0.85) & (found["high"] >= 0.85)).all() for found in tables]
     assert np.mean(held) >= 0.95
+
+
+def test_frames_of_a_clip_are_not_so_many_pieces_of_evidence() -> None:
+    """Protects from bad luck with a few clips: right or wrong as a whole, in one part as a whole,
+    they made 9 of 10 even models look weak somewhere when each frame counted.
+    """
+    rng = np.random.default_rng(7)
+    clips = np.arange(300) // 6
+    tables = []
+    for _ in range(100):
+        rows = manifest(rng, 50).iloc[clips]
+        columns = ["brightness", "sharpness", "aspect", "label"]
+        tables.append(table(rows, rng.random(50)[clips] < 0.85, clips, columns))
+    assert np.mean([found["weak"].any() for found in tables]) <= 0.05
+    held = [((found["low"] <= 0.85) & (found["high"] >= 0.85)).all() for found in tables]
+    assert np.mean(held) >= 0.95
+
+
+def test_a_part_counts_its_units() -> None:
+    """Protects the figures: images and accuracy are of rows, interval and p of the units inside."""
+    rows = pd.DataFrame({"where": pd.array(["in"] * 40 + ["out"] * 60, dtype="string")})
+    correct = np.repeat([True, False, True], [30, 10, 60])
+    found = table(rows, correct, np.arange(100) // 2, ["where"]).set_index("value")
+    assert found["images"].to_dict() == {"in": 40, "out": 60}
+    assert found["accuracy"].to_dict() == {"in": 0.75, "out": 1}
+    level = 0.95**0.5
+    for value, (right, units) in {"in": (15, 20), "out": (30, 30)}.items():
+        ends = binomtest(right, units).proportion_ci(level, "exact")
+        assert found.loc[value, ["low", "high"]].tolist() == pytest.approx([ends.low, ends.high])
+        assert found.loc[value, "p"] == pytest.approx(fisher_exact([[15, 5], [30, 0]]).pvalue)
 
 
 def test_colours_and_sizes_are_made_of_the_manifest() -> None:
@@ -97,7 +128,7 @@ def test_any_column_will_do_and_an_unknown_one_is_named() -> None:
     rows["group"] = pd.array(["a", pd.NA, "b"] * 20, dtype="string")
     rows["readable"] = [True, False] * 30
     rows["width"] = [64, 128] * 30
-    found = table(rows, np.arange(60) % 3 > 0, ["group", "readable", "width"])
+    found = table(rows, np.arange(60) % 3 > 0, np.arange(60), ["group", "readable", "width"])
     assert set(found["slice"]) == {
         "group a", "group b", "readable False", "readable True", "width 128", "width 64",
     }  # fmt: skip
@@ -108,5 +139,5 @@ def test_any_column_will_do_and_an_unknown_one_is_named() -> None:
 def test_too_little_for_any_part_is_an_empty_table() -> None:
     """Protects small test sets: columns stay, rows are none."""
     rows = manifest(np.random.default_rng(5), 12)
-    found = table(rows, np.ones(12, bool), COLUMNS)
+    found = table(rows, np.ones(12, bool), np.arange(12), COLUMNS)
     assert found.empty and list(found)[-1] == "weak"

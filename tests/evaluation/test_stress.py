@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
 from roadworthy.evaluation.corruptions import CHANGES, STRENGTHS
@@ -56,6 +57,22 @@ def test_darkness_blinds_a_model_that_looks_at_brightness(
     table = stress(ask, *images, predict).set_index(["change", "strength"])["accuracy"]
     assert table["darkness", 3] == accuracy_score(images[1], np.zeros(40))
     assert table["noise", 3] == 1.0
+
+
+def test_images_of_one_clip_are_one_piece_of_evidence(
+    images: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Protects against narrow intervals: the same accuracies, and as wide as 10 clips leave them."""
+    alone = stress(ask, *images, predict)
+    together = stress(ask, *images, predict, units=np.arange(40) // 4)
+    pd.testing.assert_series_equal(together["accuracy"], alone["accuracy"])
+    half = together["accuracy"] == 0.5
+    for table, units in ((alone, 40), (together, 10)):
+        ends = binomtest(units // 2, units).proportion_ci(0.95, "exact")
+        assert half.any() and table.loc[half, "low"].tolist() == pytest.approx(
+            [ends.low] * half.sum()
+        )
+        assert table.loc[0, ["low", "high"]].tolist() == pytest.approx([0.025 ** (1 / units), 1])
 
 
 def test_no_images_give_no_rows() -> None:

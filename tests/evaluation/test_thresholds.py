@@ -1,6 +1,7 @@
 """Thresholds by their rules: none is better on these data, and what cannot be reached is said."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from roadworthy.errors import ParamsError
 from roadworthy.evaluation.answers import Answers
+from roadworthy.evaluation.metrics import quick
 from roadworthy.evaluation.thresholds import (
     ROWS,
     choose,
@@ -132,9 +134,9 @@ def test_the_sweep_has_every_figure_at_every_threshold() -> None:
     """Protects the threshold chart: ends, the cost, and agreement with scikit-learn in between."""
     test = answers(np.random.default_rng(0), 200, 2)
     costs = np.array([[0.0, 1.0], [3.0, 0.0]])
-    table = sweep(test, costs)
+    table = sweep(test, costs, 0.5)
     assert list(table) == ["threshold", "precision", "recall", "f1", "coverage", "cost"]
-    assert len(table) == ROWS and table.notna().all(axis=None)
+    assert len(table) == ROWS == table["threshold"].nunique() and table.notna().all(axis=None)
     assert table["threshold"].iloc[[0, -1]].tolist() == [0, 1]
     assert (table["recall"].iloc[0], table["coverage"].iloc[0]) == (1, 1)
     assert table["cost"].iloc[-1] == pytest.approx(3 * test.targets.mean())
@@ -143,10 +145,39 @@ def test_the_sweep_has_every_figure_at_every_threshold() -> None:
     assert middle["f1"] == pytest.approx(f1_score(test.targets, test.predicted))
 
 
+@pytest.mark.parametrize("chosen", [0.9962, 0.0004, 0.9999996])
+def test_the_sweep_has_the_chosen_threshold_itself(chosen: float) -> None:
+    """Protects sure models: the row of the next step of the grid said recall 0 for 0.9962."""
+    drawn = answers(np.random.default_rng(0), 300, 2, 2.5, sharpness=3)
+    positive = drawn.probabilities[:, 1]
+    test = replace(drawn, predicted=(positive >= chosen).astype(np.int64))
+    table = sweep(test, cost_matrix(["no", "yes"]), chosen)
+    assert len(table) == ROWS + 1 and table["threshold"].is_monotonic_increasing
+    row = table.set_index("threshold").loc[chosen]
+    names = ["precision", "recall", "f1"]
+    assert row[names].to_dict() == pytest.approx(quick(test, names), abs=1e-6)
+    assert row["recall"] > 0 and row["cost"] == pytest.approx(1 - test.correct.mean())
+
+
+@pytest.mark.parametrize("sure", [0.0, 0.61234, 0.9, 1.0])
+def test_the_cut_in_use_has_its_exact_share(sure: float) -> None:
+    """Protects what is said to be held back: of 1,500 confidences one in seven is a row."""
+    test = answers(np.random.default_rng(1), 1500, 4)
+    table = confidences(test, 1 - np.eye(4), 0.2, sure)
+    kept = test.probabilities.max(axis=1) >= sure
+    row = table.set_index("confidence").loc[sure]
+    assert len(table) == ROWS + 1 and table["confidence"].is_monotonic_increasing
+    assert row["coverage"] == kept.mean()
+    if kept.any():
+        assert row["accuracy"] == test.correct[kept].mean()
+    else:
+        assert np.isnan(row["accuracy"]) and row["cost"] == pytest.approx(0.2)
+
+
 def test_abstaining_has_its_price() -> None:
     """Protects the abstain chart: all answered at the top, costs mix errors and doubts."""
     test = answers(np.random.default_rng(0), 1000, 4)
-    table = confidences(test, 1 - np.eye(4), 0.2)
+    table = confidences(test, 1 - np.eye(4), 0.2, test.probabilities.max())
     assert list(table) == ["confidence", "coverage", "accuracy", "cost"]
     assert len(table) == ROWS
     first, last = table.iloc[0], table.iloc[-1]

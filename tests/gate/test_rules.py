@@ -1,5 +1,6 @@
 """Every rule of the gate, with a challenger built to fail just that rule."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -199,10 +200,21 @@ def test_a_first_champion_is_asked_all_that_can_be_asked() -> None:
     assert failed(evidence(replace(GOOD, stress=shaken(0.2)), None)) == ["robustness"]
 
 
-def test_a_missing_figure_fails() -> None:
+def test_a_missing_figure_fails_and_says_so() -> None:
     """Protects against a floor that is passed because nothing was measured."""
-    bare = replace(GOOD, figures={})
-    assert failed(evidence(bare, None)) == ["floors", "calibration"]
+    bare = replace(GOOD, figures={}, trained_on=None, stress=shaken(math.nan), latency_ms=math.nan)
+    given = evidence(bare, None, verdict=None)
+    rulings = rules.judge(given, Promote.model_validate(SETTINGS))
+    missing = [ruling.rule for ruling in rulings if ruling.missing]
+    assert missing == ["floors", "calibration", "robustness", "latency", "data", "unseen"]
+    assert not any(ruling.passed for ruling in rulings if ruling.missing)
+
+
+def test_what_is_not_judged_is_shown() -> None:
+    """Protects the reader from taking a rule that was not asked for one that was passed in silence."""
+    given = evidence(replace(GOOD, stress=pd.DataFrame()), parts={})
+    shown = {r.rule: r.figure for r in rules.judge(given, Promote.model_validate(SETTINGS))}
+    assert (shown["robustness"], shown["slices"]) == ("not measured", "not judged")
 
 
 def test_the_margin_must_be_exceeded_by_the_lower_end() -> None:
@@ -217,11 +229,19 @@ def test_a_class_or_a_slice_may_have_its_own_limit() -> None:
     assert failed(evidence(), drops={"car": 0.0}) == []
 
 
-@pytest.mark.parametrize("settings", [{"floors": {"acuracy": 0.5}}, {"metric": "speed"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"floors": {"acuracy": 0.5}},
+        {"metric": "speed"},
+        {"metric": "ece_before"},
+        {"drops": {"polcie": 0.0}},
+    ],
+)
 def test_a_figure_that_does_not_exist_stops(settings: dict[str, Any]) -> None:
     """Protects against a misspelt floor, which would otherwise never be checked."""
     with pytest.raises(
-        ParamsError, match=r"promote\.(floors|metric) names (acuracy|speed); known are"
+        ParamsError, match=r"promote\.\w+ names (acuracy|speed|ece_before|polcie); known are"
     ):
         failed(evidence(), **settings)
 

@@ -10,6 +10,8 @@ import yaml
 from support import Run, free_port
 
 TASKS = ("police", "car", "brand", "detector")
+# The walk takes two minutes.
+pytestmark = pytest.mark.slow
 Walk = tuple[Path, Run]
 
 

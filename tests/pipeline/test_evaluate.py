@@ -21,10 +21,11 @@ QUICK = {"bootstrap": 100, "stress": 8, "explain": 1, "gallery": 4}
 TRACKED = (
     "calibration.json",
     "card.md",
+    "confusion.csv",
     "metrics.json",
+    "pictures",
     "predictions.parquet",
     "tables",
-    "pictures",
 )
 
 
@@ -88,6 +89,18 @@ def test_the_same_model_gives_the_same_bytes(project: Path) -> None:
     assert len(before) > 12
     evaluate.run(the_plan())
     assert digests(project / "artifacts/car/evaluate") == before
+
+
+def test_parts_can_be_switched_off(project: Path) -> None:
+    """Protects the zeros that the settings allow; blank images are asked about all the same."""
+    plan = the_plan()
+    none = plan.evaluate.model_copy(update={"stress": 0, "explain": 0, "gallery": 0})
+    evaluate.run(plan.model_copy(update={"evaluate": none}))
+    folder = project / "artifacts/car/evaluate"
+    assert len(pd.read_csv(folder / "tables/stress.csv")) == 0
+    assert "blank, noise" in pd.read_csv(folder / "tables/behaviour.csv")["check"].tolist()
+    assert not (folder / "pictures/errors.png").exists()
+    evaluate.run(plan)
 
 
 def test_thresholds_and_temperature_come_from_validation_alone(project: Path) -> None:

@@ -30,7 +30,7 @@ from promoting import (  # noqa: F401
 )
 from roadworthy.bundle import format as bundle_format
 from roadworthy.bundle.format import Lineage
-from roadworthy.errors import TrackingError
+from roadworthy.errors import StaleError, TrackingError
 from roadworthy.pipeline.promote import promote
 from roadworthy.tracking import fields, handover, history, registry, store
 from roadworthy.tracking.runs import RunLog
@@ -116,8 +116,28 @@ def test_a_champion_that_saw_a_test_image_stops_the_comparison(
 def test_changed_rules_are_committed_first(project: Path, export: Export) -> None:
     """Protects the history: whoever looks back finds the rules that judged."""
     export(CAR)
-    (project / "params.yaml").write_text("tasks: {}  # looser\n")
-    assert "lineage: not committed now: params.yaml" in promote(plan()).reason
+    rules = plan()
+    path = project / "params.yaml"
+    path.write_text(path.read_text() + "  # looser\n")
+    assert "lineage: not committed now: params.yaml" in promote(rules).reason
+
+
+def test_the_rules_are_those_of_today(project: Path, export: Export) -> None:
+    """Protects against an older plan, looser or stricter than what is committed."""
+    export(CAR)
+    older = plan()
+    plan(margin=0.3)
+    with pytest.raises(StaleError, match="dvc repro plan"):
+        promote(older)
+    assert "champion" not in aliases()
+
+
+def test_data_that_failed_after_the_last_good_verdict_count(project: Path, export: Export) -> None:
+    """Protects against the verdict of yesterday, which stays where it is when today's is bad."""
+    export(CAR)
+    (project / "artifacts/car/refused").mkdir()
+    (project / "artifacts/car/refused/verdict.json").write_text('{"passed": false}')
+    assert "data: failed (passed)" in promote(plan()).reason
 
 
 def test_force_is_recorded_and_marks_the_version(project: Path, export: Export) -> None:
@@ -164,6 +184,10 @@ def test_the_model_of_a_run_can_be_judged(
     assert champion is not None and champion.run_id == run.run_id
     with pytest.raises(TrackingError, match="cannot be read"):
         promote(plan(), "0" * 32)
+    with RunLog.start("police", params={}, lineage=origin, sample_every=0) as other:
+        other.bundle(bundles[ALSO_CAR])
+    with pytest.raises(TrackingError, match="is not one of car"):
+        promote(plan(), other.run_id)
 
 
 def test_a_fresh_store_gets_the_run_from_the_files(project: Path, export: Export) -> None:

@@ -2,6 +2,7 @@
 """Whatever goes wrong while a model is judged: no alias moves, the trouble is written down."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -108,12 +109,43 @@ def test_what_cannot_be_judged_is_not_promoted(
     export(CAR)
     spoil(project)
     with pytest.raises(error, match=words):
-        promote(plan(), force="whatever it takes")
+        promote(plan(), force="" if spoil is spoil_champion else "whatever it takes")
     assert aliases()["champion"] == 1
     assert verdicts() == ["promoted", "failed"]
     written = json.loads((project / "artifacts/car/promote/decision.json").read_text())
     assert written["decision"] == "failed"
     assert words in written["reason"] or error is RoadworthyError
+
+
+def test_force_replaces_a_champion_that_cannot_be_run(project: Path, export: Export) -> None:
+    """Protects the way out when the only champion is damaged: by force, on record, against the floors."""
+    export(NOT_CAR)
+    promote(plan(floors={}))
+    spoil_champion(project)
+    export(CAR)
+    decision = promote(plan(), force="its files are gone")
+    assert decision.decision == "forced"
+    assert "the champion could not be compared with" in decision.reason
+    assert aliases()["champion"] == 2
+
+
+def test_a_model_without_numbers_is_not_judged(project: Path, export: Export) -> None:
+    """Protects against NaN, which compares false with every threshold and passes for the first class."""
+    folder = export(CAR)
+    spec = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps({**spec, "temperature": math.nan}))
+    with pytest.raises(BundleError, match="gives no number for some images"):
+        promote(plan())
+    assert "champion" not in aliases()
+
+
+def test_a_missing_figure_is_an_error(project: Path, export: Export) -> None:
+    """Protects automation: exit 0 means that it was judged."""
+    (export(CAR) / "seen.npy").unlink()
+    with pytest.raises(DataError, match="cannot be judged: unseen: car/1: no record"):
+        promote(plan())
+    assert verdicts() == ["failed"]
+    assert promote(plan(), force="a model from before the record").decision == "forced"
 
 
 @pytest.mark.parametrize("settings", [{"floors": {"acuracy": 0.5}}, {"metric": "speed"}])

@@ -240,6 +240,9 @@ def test_a_rollback_says_what_is_wrong(project: Path) -> None:
         roll_back("car", to=9)
     with pytest.raises(TrackingError, match="car/1 is the champion already"):
         roll_back("car", to=1)
+    cheap_version("refused")
+    with pytest.raises(TrackingError, match="car/2 was never champion: the gate decides"):
+        roll_back("car", to=2)
 
 
 def test_a_promotion_during_a_rollback_stops_it(

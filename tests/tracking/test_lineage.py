@@ -24,6 +24,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "code.py").write_text("1\n")
     (tmp_path / "dvc.lock").write_text("1\n")
     (tmp_path / "params.yaml").write_text("1\n")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/old.py").write_text("1\n")
     (tmp_path / "splits").mkdir()
     (tmp_path / "splits/car.csv").write_text("1\n")
     (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123abcd.dir\n  path: data\n")
@@ -51,6 +53,7 @@ def test_a_clean_tree(repository: Path) -> None:
         ("params.yaml", False),
         ("splits/car.csv", False),
         ("new file.py", False),
+        ("src/new.py", True),
     ],
 )
 def test_dirty_means_that_tracked_code_differs(repository: Path, changed: str, dirty: bool) -> None:

@@ -6,13 +6,12 @@ units as Hesterberg (2015, "What teachers should know about the bootstrap") does
 cover an accuracy near 0.95 in 91 of 100 test sets only.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from roadworthy.evaluation.answers import Answers
 from roadworthy.progress import Report
 
 # Parts that are left out in turn to find the skewness; more make BCa slower, not better.
@@ -91,22 +90,6 @@ class Bootstrap:
         rng = np.random.default_rng(self.seed)
         for _ in range(self.samples):
             yield members.rows(rng.integers(0, len(members), len(members)))
-
-    def estimate(self, statistic: Callable[[Answers], float], answers: Answers) -> Estimate:
-        """One figure with its interval."""
-        return self.estimates({"figure": statistic}, answers)["figure"]
-
-    def estimates(
-        self, statistics: Mapping[str, Callable[[Answers], float]], answers: Answers
-    ) -> dict[str, Estimate]:
-        """Several figures with their intervals, on the same resamples."""
-
-        def together(places: np.ndarray) -> list[float]:
-            drawn = answers.take(places)
-            return [statistic(drawn) for statistic in statistics.values()]
-
-        found = self.resample(together, answers.units)
-        return {name: found.estimate(n, self.confidence) for n, name in enumerate(statistics)}
 
     def resample(
         self,
@@ -194,13 +177,28 @@ def debiased(value: float, drawn: np.ndarray, confidence: float) -> tuple[float,
 
     Resamples of the ECE lie above it as it lies above the truth, where that is small by even less
     than it does. So the bias that the resamples show is taken off the reflected lower end twice
-    more, and off the upper percentile once: at ECEs from 0 to 0.15 this covers the truth in 93 to
-    98 of 100 test sets, where percentiles and BCa cover it in 0 to 90.
+    more, and off the upper percentile once. This is a rule of thumb: for 95 % and 250 images of two
+    classes it covers the truth of a calibrated model (0.003) in 96 of 100 test sets, and that of
+    one that is too sure (0.05) in 99, so there the interval is wider than it need be.
     """
     tail = (1 - confidence) / 2
     high = float(_quantile(drawn, np.array([1 - tail]))[0])
     bias = max(float(drawn.mean()) - value, 0.0)
     return max(2 * value - high - 2 * bias, 0.0), high - bias
+
+
+def share(successes: float, units: int, confidence: float) -> tuple[float, float]:
+    """Exact ends of the share of successes (Clopper and Pearson 1934), also between two counts.
+
+    Args:
+        successes: 0 to `units`; where units are not right or wrong as a whole, no whole number.
+        units: pieces of evidence, at least 1.
+    """
+    tail = (1 - confidence) / 2
+    failures = units - successes
+    low = stats.beta.ppf(tail, successes, failures + 1) if successes > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, failures) if failures > 0 else 1.0
+    return float(low), float(high)
 
 
 class _Members:
@@ -269,6 +267,4 @@ def _width(units: int, confidence: float) -> float:
 def _hidden(value: float, evidence: int | None, confidence: float) -> tuple[float, float]:
     if not evidence or min(abs(value), abs(1 - value)) > EQUAL:
         return value, value
-    hits = evidence if value > 0.5 else 0
-    ends = stats.binomtest(hits, evidence).proportion_ci(confidence, "exact")
-    return float(ends.low), float(ends.high)
+    return share(evidence if value > 0.5 else 0, evidence, confidence)

@@ -12,6 +12,8 @@ from roadworthy.models.outputs import to_probabilities
 BOUNDS = (0.05, 20.0)
 # Standard deviation of log temperature that is expected before any validation image is seen.
 SPREAD = 0.3
+# As many as the figure `ece` has, so that the picture shows what the figure measures.
+BINS = 15
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -37,8 +39,10 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(f"{np.exp(best.x):.4g}")
 
 
-def reliability(answers: Answers, uncalibrated: np.ndarray, bins: int = 10) -> pd.DataFrame:
+def reliability(answers: Answers, uncalibrated: np.ndarray, bins: int = BINS) -> pd.DataFrame:
     """Confidence against accuracy, before and after temperature scaling.
+
+    Of the likelier class, whatever the threshold, as in the figure `ece`.
 
     Args:
         answers: at least one row.

@@ -78,7 +78,7 @@ def _data(found: Findings) -> list[str]:
     source = found.lineage.get("data_version")
     lines += [f"data version: {source}"] if source else []
     lines.append(
-        f"a classifier that sees only size, format and mean colour is right on "
+        f"a classifier that sees {words.BLIND} is right on "
         f"{words.percent(found.baseline)} of the test images"
     )
     return [_list(lines)]
@@ -128,15 +128,18 @@ def _fitted(found: Findings) -> list[str]:
     before, after = (found.figures.get(name) for name in ("ece_before", "ece"))
     lines = [f"temperature {found.fitted.temperature:.4g}, fitted on validation"]
     if before and after:
-        lines.append(f"calibration error {before.value:.3f} before it, {after.value:.3f} after it")
+        lines.append(
+            f"calibration error {before.value:.3f} before it, {after.value:.3f} after it; "
+            f"{words.confidence(found)}"
+        )
     if found.fitted.threshold is not None:
         lines.append(
-            f"threshold {found.fitted.threshold:.3f} for {found.labels[-1]}, "
+            f"threshold {words.cut(found.fitted.threshold)} for {found.labels[-1]}, "
             f"by the rule {found.threshold_rule} on validation"
         )
     if words.held_back(found) is not None:
         lines.append(
-            f"answers below {words.percent(found.fitted.sure)} probability are marked as not sure; "
+            f"answers below a probability of {words.cut(found.fitted.sure)} are marked as not sure; "
             f"on the test split {words.held_back_in_words(found)}"
         )
     return [_list(lines)]

@@ -90,6 +90,9 @@ def _swapped(
     """Two-sided chance of so large a difference when units are swapped between the models."""
     _, unit = np.unique(champion.units, return_inverse=True)
     units = unit.max() + 1
+    if units < 2:
+        # Swapped or not, one unit differs by as much.
+        return 1.0
 
     def difference(left: np.ndarray, right: np.ndarray) -> float:
         # 1 where the challenger speaks for the unit.

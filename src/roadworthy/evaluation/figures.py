@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from sklearn.metrics import top_k_accuracy_score
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional import classification as tm
@@ -24,6 +25,8 @@ class Figure:
         higher: whether more is better.
         classes: `binary`, `many` (more than 2) or `both`; `top5` asks for more than 5.
         rests_on: the rows it counts, bool (N,); of all where None.
+        balanced: counts every class the same; where it is perfect, small classes hide the most.
+        share: runs from 0 to 1 as a share of right answers does, so that 0 is as extreme as 1.
         scores: of each row, float64 (N,), where the figure is their mean and they have a long tail.
         ranks: needs an order of all rows for each class, which is slow for many.
         calibrates: looks at ECE's kind of gap, which chance can only widen.
@@ -36,6 +39,8 @@ class Figure:
     classes: Literal["binary", "many", "both"] = "both"
     least_classes: int = 2
     rests_on: Callable[[Answers], np.ndarray] | None = None
+    balanced: bool = False
+    share: bool = True
     scores: Callable[[Answers], np.ndarray] | None = None
     ranks: bool = False
     calibrates: bool = False
@@ -105,9 +110,8 @@ def _macro(metric: Callable[..., Tensor], answers: Answers) -> float:
 
 
 def _top5(answers: Answers) -> float:
-    likeliest = torch.from_numpy(answers.probabilities).topk(5).indices
-    # torchmetrics has it too, ten times as slow.
-    return float((likeliest == torch.from_numpy(answers.targets)[:, None]).any(1).double().mean())
+    labels = np.arange(answers.probabilities.shape[1])
+    return float(top_k_accuracy_score(answers.targets, answers.probabilities, k=5, labels=labels))
 
 
 def _ranked(metric: Callable[..., Tensor], answers: Answers) -> float:
@@ -131,6 +135,12 @@ def _ranked(metric: Callable[..., Tensor], answers: Answers) -> float:
 
 
 def _mcc(answers: Answers) -> float:
+    """NaN where one class occurs only; 0 where one is always the answer, as in scikit-learn."""
+    # torchmetrics makes up something there: 0.3 for 100 answers "no", 5 of them wrong.
+    if not np.ptp(answers.targets):
+        return float("nan")
+    if not np.ptp(answers.predicted):
+        return 0.0
     predicted, targets, classes = _tensors(answers)
     return float(tm.multiclass_matthews_corrcoef(predicted, targets, classes, validate_args=False))
 
@@ -168,7 +178,8 @@ def _said_positive(answers: Answers) -> np.ndarray:
 FIGURES: dict[str, Figure] = {
     "accuracy": Figure(_accuracy, "share of right answers"),
     "balanced_accuracy": Figure(
-        _balanced_accuracy, "share of right answers, every class counting the same"
+        _balanced_accuracy, "share of right answers, every class counting the same",
+        balanced=True,
     ),
     "precision": Figure(
         partial(_of_positive, precision),
@@ -189,10 +200,12 @@ FIGURES: dict[str, Figure] = {
         rests_on=_positive,
     ),
     "macro_precision": Figure(
-        partial(_macro, tm.multiclass_precision), "precision, every class counting the same"
+        partial(_macro, tm.multiclass_precision), "precision, every class counting the same",
+        balanced=True,
     ),
     "macro_f1": Figure(
-        partial(_macro, tm.multiclass_f1_score), "F1, every class counting the same"
+        partial(_macro, tm.multiclass_f1_score), "F1, every class counting the same",
+        balanced=True,
     ),
     "top5": Figure(
         _top5, "share of images whose class is among the 5 likeliest", classes="many",
@@ -201,14 +214,17 @@ FIGURES: dict[str, Figure] = {
     "roc_auc": Figure(
         partial(_ranked, tm.binary_auroc),
         "chance that an image of the class scores higher than one of another",
-        ranks=True,
+        balanced=True, ranks=True,
     ),
     "pr_auc": Figure(
         partial(_ranked, tm.binary_average_precision),
         "mean precision over all recalls (average precision)",
-        ranks=True,
+        balanced=True, ranks=True,
     ),
-    "mcc": Figure(_mcc, "correlation of answer and truth, 0 for guessing (Matthews)"),
+    "mcc": Figure(
+        _mcc, "correlation of answer and truth, 0 for guessing (Matthews)",
+        balanced=True, share=False,
+    ),
     "log_loss": Figure(
         _log_loss, "surprise at the truth; certainty that is wrong costs most", higher=False,
         scores=_losses,

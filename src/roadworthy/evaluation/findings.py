@@ -74,6 +74,7 @@ class Spent:
     """Of CO2e."""
     price: float
     machine: str
+    """How busy it was."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Findings:
     figures: "dict[str, Estimate]"
     validation: "dict[str, Estimate]"
     baseline: float
-    """Accuracy of a classifier that sees only size, format and mean colour."""
+    """Accuracy of a classifier that sees only size, format, file size and colours."""
     fitted: Fitted
     threshold_rule: str
     sure_rule: str

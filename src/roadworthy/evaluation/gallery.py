@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from roadworthy.evaluation.explanations import overlay
 from roadworthy.evaluation.findings import Shot
 
-# Pixels of a sheet: side of a picture, room for its two lines, and how many pictures are in a row.
+# Pixels of a sheet: side of a picture, room for its two lines, and how many pictures a row has at most.
 TILE, CAPTION, COLUMNS = 172, 42, 6
 MARGIN, FONT_SIZE = 4, 12
 INK, GREY, RED = "#1f2937", "#9ca3af", "#dc2626"
@@ -94,13 +94,16 @@ def shot(row: Mapping[str, Any], pixels: np.ndarray, heat: np.ndarray | None = N
 def sheet(shots: Sequence[Shot]) -> Image.Image:
     """Pictures with truth, answer and probability; a red frame is a wrong answer.
 
-    Where a shot has heat, it stands to the right of its picture. Names too long for their place
-    end in an ellipsis.
+    No wider than its pictures. Where a shot has heat, it stands to the right of its picture. Names
+    too long for their place end in an ellipsis.
+
+    Args:
+        shots: at least one.
     """
     pictures = 2 if any(shot.heat is not None for shot in shots) else 1
-    columns = COLUMNS // pictures
+    columns = min(COLUMNS // pictures, len(shots))
     wide, tall = TILE * pictures, TILE + CAPTION
-    lines = max(-(-len(shots) // columns), 1)
+    lines = -(-len(shots) // columns)
     canvas = Image.new("RGB", (columns * wide, lines * tall), "white")
     for place, one in enumerate(shots):
         _draw(canvas, one, (place % columns * wide, place // columns * tall), wide)

@@ -95,19 +95,36 @@ def _estimates(
         name: resampled.estimate(
             place,
             bootstrap.confidence,
-            evidence=_evidence(answers, FIGURES[name]),
+            evidence=_evidence(answers, FIGURES[name], float(resampled.observed[place])),
             biased=FIGURES[name].calibrates,
         )
         for place, name in enumerate(names)
     }
 
 
-def _evidence(answers: Answers, figure: Figure) -> int | None:
-    """Units that the figure rests on; None where a perfect value says nothing of chance."""
-    if figure.calibrates:
+def _evidence(answers: Answers, figure: Figure, value: float) -> int | None:
+    """Units that the figure rests on; None where resamples that agree are right to."""
+    if figure.calibrates or (not figure.share and value < 0.5):
         return None
+    if figure.balanced:
+        return _balanced_evidence(answers, figure.share)
     rows = figure.rests_on(answers) if figure.rests_on else np.ones(len(answers), bool)
     return len(np.unique(answers.units[rows]))
+
+
+def _balanced_evidence(answers: Answers, share: bool = True) -> int:
+    """Units of one share that tell as much as these tell of a mean over classes.
+
+    The variance of a mean of C shares of n_c units each is sum(p (1 - p) / n_c) / C^2: that of one
+    share of C^2 / sum(1 / n_c) units; never more than there are, though one may hold many classes.
+    Of a correlation, which is 0 where 1 in C is right, the same errors take C / (C - 1) as much, as
+    if there were fewer units by that factor.
+    """
+    classes = np.unique(answers.targets)
+    units = [len(np.unique(answers.units[answers.targets == number])) for number in classes]
+    evidence = len(classes) ** 2 / sum(1 / count for count in units)
+    evidence = min(evidence, len(np.unique(answers.units)))
+    return round(evidence if share else evidence * (1 - 1 / max(len(classes), 2)))
 
 
 def per_class(

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from roadworthy.errors import ParamsError
+from roadworthy.evaluation.bootstrap import share
 
 # Parts with fewer images are not judged.
 MIN_ROWS = 10
@@ -17,7 +18,11 @@ COLUMNS = ["slice", "column", "value", "images", "accuracy", "low", "high", "p",
 
 
 def table(
-    rows: pd.DataFrame, correct: np.ndarray, columns: Sequence[str], confidence: float = 0.95
+    rows: pd.DataFrame,
+    correct: np.ndarray,
+    units: np.ndarray,
+    columns: Sequence[str],
+    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """One row per part, the least accurate first.
 
@@ -27,9 +32,14 @@ def table(
     Hochberg 1995). The intervals are exact (Clopper and Pearson 1934): at so high a confidence
     Wilson's miss up to ten times as often as they say where a part is small and accurate.
 
+    Both count units, not rows: of a part with n units they see its accuracy on n pieces of
+    evidence (the test on numbers rounded to whole ones). This is too careful where the rows of a
+    unit are not all right or all wrong together.
+
     Args:
         rows: manifest columns of the test images.
         correct: whether each was answered right, bool (N,).
+        units: a number per row, (N,); rows that share it hang together.
         columns: of the manifest, or `size` and `cast`; see `parts`.
         confidence: that all intervals hold.
 
@@ -44,12 +54,12 @@ def table(
     level = confidence ** (1 / max(len(found), 1))
     table_rows = []
     for (column, value), inside in found.items():
-        right, images = int(correct[inside].sum()), int(inside.sum())
-        ends = stats.binomtest(right, images).proportion_ci(level, "exact")
-        accuracy = right / images
-        p = _against_rest(correct, inside)
+        accuracy, images = float(correct[inside].mean()), int(inside.sum())
+        count = len(np.unique(units[inside]))
+        low, high = share(accuracy * count, count, level)
+        p = _against_rest(correct, units, inside)
         name = f"{column} {value}"
-        table_rows.append((name, column, value, images, accuracy, ends.low, ends.high, p, p))
+        table_rows.append((name, column, value, images, accuracy, low, high, p, p))
     frame = pd.DataFrame(table_rows, columns=COLUMNS)
     if table_rows:
         frame["p_corrected"] = stats.false_discovery_control(frame["p"])
@@ -126,8 +136,10 @@ def _cast(rows: pd.DataFrame) -> pd.Series:
 MADE: dict[str, Callable[[pd.DataFrame], pd.Series]] = {"size": _size, "cast": _cast}
 
 
-def _against_rest(correct: np.ndarray, inside: np.ndarray) -> float:
-    counts = [
-        [int(correct[where].sum()), int((~correct[where]).sum())] for where in (inside, ~inside)
-    ]
+def _against_rest(correct: np.ndarray, units: np.ndarray, inside: np.ndarray) -> float:
+    counts = []
+    for where in (inside, ~inside):
+        count = len(np.unique(units[where]))
+        right = round(float(correct[where].mean()) * count)
+        counts.append([right, count - right])
     return float(stats.fisher_exact(counts).pvalue)

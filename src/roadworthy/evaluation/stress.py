@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
+from roadworthy.evaluation.bootstrap import share
 from roadworthy.evaluation.corruptions import CHANGES, STRENGTHS, corrupt
 
 # From prepared uint8 pixels (N, H, W, C) of input size to calibrated probabilities (N, classes).
@@ -27,14 +27,17 @@ def stress(
     seed: int = 0,
     confidence: float = 0.95,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    units: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Accuracy on the images as they are, and under every change at every strength.
 
     Args:
         pixels: uint8 (N, H, W, C).
         targets: class numbers (N,).
-        confidence: coverage of Wilson's intervals.
+        confidence: of the intervals, which are exact (Clopper and Pearson 1934).
         progress: called with how many images were asked, and of how many.
+        units: a number per image, (N,); images that share it hang together and are one piece of
+            evidence. None: each is its own.
 
     Returns:
         Columns change, strength, accuracy, low, high; the first row is `none` at strength 0. No
@@ -42,6 +45,7 @@ def stress(
     """
     tried = [(NONE, 0), *product(CHANGES, STRENGTHS)] if len(pixels) else []
     total = len(tried) * len(pixels)
+    evidence = len(pixels if units is None else np.unique(units))
     rows = []
     for number, (change, strength) in enumerate(tried):
         hits = 0
@@ -50,8 +54,8 @@ def stress(
             seen = corrupt(images, change, strength, seed) if strength else images
             hits += int((predict(ask(seen)) == truth).sum())
             progress(number * len(pixels) + start + len(images), total)
-        ends = binomtest(hits, len(pixels)).proportion_ci(confidence, "wilson")
-        rows.append((change, strength, hits / len(pixels), ends.low, ends.high))
+        accuracy = hits / len(pixels)
+        rows.append((change, strength, accuracy, *share(accuracy * evidence, evidence, confidence)))
     return pd.DataFrame(rows, columns=["change", "strength", "accuracy", "low", "high"])
 
 

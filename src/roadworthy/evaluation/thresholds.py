@@ -12,7 +12,7 @@ from roadworthy.evaluation.answers import Answers
 
 log = logging.getLogger(__name__)
 
-# Rows of a sweep, at most.
+# Rows of a sweep beside the one that was chosen, at most.
 ROWS = 201
 # Answers above a cut, at least, for their accuracy to be believed.
 LEAST = 20
@@ -134,15 +134,19 @@ def choose_sure(answers: Answers, rule: float | str) -> float:
     return _middle(below, confidence[order][place])
 
 
-def sweep(answers: Answers, costs: np.ndarray) -> pd.DataFrame:
-    """A binary task at every threshold, at most `ROWS` of them.
+def sweep(answers: Answers, costs: np.ndarray, chosen: float) -> pd.DataFrame:
+    """A binary task at `ROWS` thresholds from 0 to 1.
+
+    Args:
+        chosen: the threshold in use. It has a row of its own: a sure model changes most between two
+            steps of the grid.
 
     Returns:
         Columns threshold, precision, recall, f1, coverage (share of positive answers), cost (mean per
         image); precision is 1 where no answer is positive.
     """
     rows = []
-    for threshold in np.linspace(0, 1, ROWS):
+    for threshold in np.union1d(np.linspace(0, 1, ROWS), chosen):
         predicted = (answers.probabilities[:, 1] >= threshold).astype(np.int64)
         precision, recall, f1, _ = precision_recall_fscore_support(
             answers.targets, predicted, labels=[1], average=None, zero_division=np.nan
@@ -154,12 +158,18 @@ def sweep(answers: Answers, costs: np.ndarray) -> pd.DataFrame:
     return table.fillna({"precision": 1.0, "recall": 0.0, "f1": 0.0})
 
 
-def confidences(answers: Answers, costs: np.ndarray, unsure_cost: float) -> pd.DataFrame:
+def confidences(
+    answers: Answers, costs: np.ndarray, unsure_cost: float, sure: float
+) -> pd.DataFrame:
     """What abstaining below a confidence brings, for at most `ROWS` confidences that occur.
 
+    Args:
+        sure: the cut in use; it has a row of its own.
+
     Returns:
-        Columns confidence, coverage (share answered), accuracy (of those answered), cost (mean per
-        image, one that is not answered costing `unsure_cost`), from all answered to few.
+        Columns confidence, coverage (share answered), accuracy (of those answered; NaN of none),
+        cost (mean per image, one that is not answered costing `unsure_cost`), from all answered to
+        few.
     """
     confidence = _confidence(answers)
     paid = costs[answers.targets, answers.predicted]
@@ -167,10 +177,11 @@ def confidences(answers: Answers, costs: np.ndarray, unsure_cost: float) -> pd.D
     if len(cuts) > ROWS:
         cuts = cuts[np.linspace(0, len(cuts) - 1, ROWS).round().astype(np.int64)]
     rows = []
-    for cut in cuts:
-        sure = confidence >= cut
-        cost = (paid[sure].sum() + unsure_cost * (~sure).sum()) / len(sure)
-        rows.append((cut, sure.mean(), answers.correct[sure].mean(), cost))
+    for cut in np.union1d(cuts, sure):
+        kept = confidence >= cut
+        cost = (paid[kept].sum() + unsure_cost * (~kept).sum()) / len(kept)
+        right = answers.correct[kept].mean() if kept.any() else np.nan
+        rows.append((cut, kept.mean(), right, cost))
     return pd.DataFrame(rows, columns=["confidence", "coverage", "accuracy", "cost"])
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from roadworthy.bundle import speed
-from roadworthy.bundle.format import GRAPH, SEEN, Lineage
+from roadworthy.bundle.format import GRAPH, SEEN, Lineage, read_spec
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.data import seen
-from roadworthy.errors import DataError
+from roadworthy.errors import BundleError, DataError
 from roadworthy.evaluation import metrics, slices, stress
 from roadworthy.evaluation.answers import Answers
 from roadworthy.progress import Report
@@ -76,6 +76,7 @@ class Evidence:
 class Course:
     """The test drive: the images, and what is done with them."""
 
+    task: str
     rows: pd.DataFrame
     units: np.ndarray
     """A number per row; rows that share it hang together."""
@@ -93,14 +94,21 @@ def drive(
     """Run both models over the test images.
 
     Raises:
-        BundleError: a bundle is incomplete or damaged.
+        BundleError: a bundle is incomplete, damaged, of another task, or gives no numbers.
         DataError: there are no rows, a test image cannot be used or is not the one that was split,
             or a binary challenger answers with other labels than the champion.
     """
     if course.rows.empty:
         raise DataError("there are no test rows: nothing can be judged")
     models = [challenger] + ([champion] if champion else [])
+    if champion:
+        check_question(challenger, champion)
     predictors = [Predictor(model.folder) for model in models]
+    for model, predictor in zip(models, predictors, strict=True):
+        if predictor.spec.task != course.task:
+            raise BundleError(
+                f"{model.name} is a bundle of {predictor.spec.task!r}, not of {course.task!r}"
+            )
     labels = _labels(predictors, course.rows)
     pixels = [_decoded(predictor, course.rows, report) for predictor in predictors]
     latencies = speed.latencies(predictors, [images[:1] for images in pixels])
@@ -130,6 +138,9 @@ def _side(
         """Probabilities over the labels of both models."""
         found = np.zeros((len(images), len(labels)))
         found[:, own] = predictor.probabilities(images)
+        if not np.isfinite(found).all():
+            # Comparisons with NaN are false: it would pass for the first class.
+            raise BundleError(f"{model.name} gives no number for some images: it cannot be judged")
         return found
 
     def decide(probabilities: np.ndarray) -> np.ndarray:
@@ -141,7 +152,13 @@ def _side(
     if course.stress:
         places = stress.sample(course.rows["label"], course.rows["sha256"], course.stress)
         shaken = stress.stress(
-            ask, pixels[places], targets[places], decide, course.seed, course.confidence
+            ask,
+            pixels[places],
+            targets[places],
+            decide,
+            course.seed,
+            course.confidence,
+            units=course.units[places],
         )
     record = seen.load(model.folder / SEEN)
     return Side(
@@ -151,7 +168,10 @@ def _side(
         stress=shaken,
         latency_ms=latency,
         megabytes=(model.folder / GRAPH).stat().st_size / MEGABYTE,
-        trained_on=None if record is None else seen.among(course.rows["sha256"], record),
+        # Nothing is made of nothing: an empty record is none.
+        trained_on=seen.among(course.rows["sha256"], record)
+        if record is not None and len(record)
+        else None,
     )
 
 
@@ -162,16 +182,24 @@ def figures(answers: Answers) -> dict[str, float]:
     return metrics.quick(answers, fitting)
 
 
+def check_question(one: Model, other: Model) -> None:
+    """That two models answer the same question: of two labels both are the same, of many some may be new.
+
+    Raises:
+        BundleError: a bundle is damaged.
+        DataError: they do not.
+    """
+    first, second = read_spec(one.folder), read_spec(other.folder)
+    if "binary" in (first.kind, second.kind) and first.labels != second.labels:
+        raise DataError(
+            f"{one.name} tells {' and '.join(first.labels)} apart, {other.name} "
+            f"{' and '.join(second.labels)}: they do not answer the same question"
+        )
+
+
 def _labels(predictors: Sequence[Predictor], rows: pd.DataFrame) -> Labels:
     """The labels of the challenger, then what only the champion or the rows know."""
-    first, *others = [predictor.spec for predictor in predictors]
-    for other in others:
-        if "binary" in (first.kind, other.kind) and first.labels != other.labels:
-            raise DataError(
-                f"the challenger tells {' and '.join(first.labels)} apart, the champion "
-                f"{' and '.join(other.labels)}: they do not answer the same question"
-            )
-    named = [*first.labels, *(label for other in others for label in other.labels)]
+    named = [label for predictor in predictors for label in predictor.spec.labels]
     return tuple(dict.fromkeys([*named, *sorted(set(rows["label"]))]))
 
 

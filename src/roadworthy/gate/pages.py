@@ -17,10 +17,10 @@ from roadworthy.evaluation.bootstrap import Bootstrap
 from roadworthy.evaluation.compare import compare
 from roadworthy.gate.evidence import Evidence
 from roadworthy.gate.rules import Ruling, losses
+from roadworthy.params import Promote
 
 PHOTOS = 12
 SIDE = 160
-RESAMPLED = Bootstrap(samples=1000)
 STYLE = """
 .verdict{font-size:1.15rem;border-left:.4rem solid var(--muted);padding:.4rem 1rem;margin:1rem 0}
 .verdict.promoted,.verdict.forced{border-color:var(--good)}.verdict.refused{border-color:var(--warn)}
@@ -48,13 +48,13 @@ def html(
     facts: Mapping[str, str],
     rulings: Sequence[Ruling],
     evidence: Evidence | None,
-    metric: str,
+    settings: Promote,
 ) -> str:
     """The same with all that stands behind it.
 
     Args:
         verdict: its one word.
-        metric: the figure that decides.
+        settings: which figure decides, and how sure it has to be.
     """
     body = [f"<h1>{escape(title)}</h1>"]
     body.append(f'<p class="verdict {escape(verdict)}">{escape(reason)}</p>')
@@ -63,17 +63,17 @@ def html(
     if rulings:
         body.append(f"<h2>Rules</h2>{_rules(rulings)}")
     if evidence is not None:
-        body += sides(evidence, [metric])
+        body += sides(evidence, [settings.metric], settings)
     return page.page(title, "".join(body), STYLE)
 
 
-def sides(evidence: Evidence, intervals: Collection[str]) -> list[str]:
+def sides(evidence: Evidence, intervals: Collection[str], settings: Promote) -> list[str]:
     """HTML sections: figures, classes, slices and weather side by side, and where the two differ.
 
     Args:
         intervals: figures that get one.
     """
-    parts = {"Figures, on the same images": figures(evidence, intervals)}
+    parts = {"Figures, on the same images": figures(evidence, intervals, settings)}
     if evidence.champion is not None:
         targets = evidence.challenger.answers.targets
         classes = {label: np.flatnonzero(targets == n) for n, label in enumerate(evidence.labels)}
@@ -84,7 +84,7 @@ def sides(evidence: Evidence, intervals: Collection[str]) -> list[str]:
     return body + _differences(evidence)
 
 
-def figures(evidence: Evidence, intervals: Collection[str]) -> pd.DataFrame:
+def figures(evidence: Evidence, intervals: Collection[str], settings: Promote) -> pd.DataFrame:
     """Every figure of both sides, and the change, positive where better.
 
     Args:
@@ -94,6 +94,7 @@ def figures(evidence: Evidence, intervals: Collection[str]) -> pd.DataFrame:
     if old is None:
         rows = [(name, value) for name, value in new.figures.items()]
         return pd.DataFrame(rows, columns=["figure", new.name])
+    resampled = Bootstrap(settings.bootstrap, settings.confidence)
     found = []
     for name, after in new.figures.items():
         before = old.figures.get(name, math.nan)
@@ -101,14 +102,15 @@ def figures(evidence: Evidence, intervals: Collection[str]) -> pd.DataFrame:
             found.append((name, before, after, "not to be told from these answers", ""))
             continue
         if name not in intervals:
-            change = after - before if metrics.FIGURES[name].higher else before - after
-            found.append((name, before, after, f"{change:+.4f}", ""))
+            moved = after - before if metrics.FIGURES[name].higher else before - after
+            found.append((name, before, after, f"{moved:+.4f}", ""))
             continue
-        pair = compare(old.answers, new.answers, name, RESAMPLED)
+        pair = compare(old.answers, new.answers, name, resampled)
         better = "yes" if pair.low > 0 else "no" if pair.high < 0 else "cannot be told"
         words = f"{pair.difference:+.4f} [{pair.low:+.4f} {pair.high:+.4f}]"
         found.append((name, pair.champion, pair.challenger, words, better))
-    columns = ["figure", old.name, new.name, "change for the better, 95 % interval", "better"]
+    heading = f"change for the better, {settings.confidence:.0%} interval"
+    columns = ["figure", old.name, new.name, heading, "better"]
     return pd.DataFrame(found, columns=columns)
 
 

@@ -1,11 +1,11 @@
 """The rules of the gate: each is one function here, and shown, recorded and documented by it.
 
-A rule that does not apply (nothing to compare with yet, switched off) gives None. A figure that is
-missing or no number fails its rule.
+A rule that does not apply (nothing to compare with yet, no limit set) gives None. A figure that is
+missing or no number fails its rule, and says so: then there is nothing to decide by.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,19 +38,22 @@ class Ruling:
     """What was asked for."""
     words: str
     """What it means, in a sentence."""
+    missing: bool = False
+    """It failed because there is no figure."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
 
 
-Finding = tuple[bool, str, str, str]
+# Whether it passed (None: there is no figure), the figure, the limit, and words.
+Finding = tuple[bool | None, str, str, str]
 Rule = Callable[[Evidence, Promote], Finding | None]
 RULES: dict[str, Rule] = {}
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:
-    """Make a function a rule of the gate; it gives passed, figure, limit and words."""
+    """Make a function a rule of the gate; it gives a `Finding`, or None."""
 
     def add(function: Rule) -> Rule:
         RULES[name] = function
@@ -66,8 +69,13 @@ def judge(evidence: Evidence, settings: Promote) -> list[Ruling]:
         ParamsError: the settings name a figure that does not exist, or cannot be compared.
     """
     check(settings)
+    _check("drops", settings.drops, [*evidence.labels, *evidence.parts])
     asked = {name: ask(evidence, settings) for name, ask in RULES.items()}
-    return [Ruling(name, *found) for name, found in asked.items() if found is not None]
+    return [
+        Ruling(name, bool(found[0]), *found[1:], missing=found[0] is None)
+        for name, found in asked.items()
+        if found is not None
+    ]
 
 
 def check(settings: Promote) -> None:
@@ -76,12 +84,14 @@ def check(settings: Promote) -> None:
     Raises:
         ParamsError: one does not.
     """
-    wanted = {"metric": [settings.metric], "floors": list(settings.floors)}
-    for key, names in wanted.items():
-        if unknown := sorted(set(names) - set(metrics.FIGURES)):
-            raise ParamsError(
-                f"promote.{key} names {', '.join(unknown)}; known are {', '.join(metrics.FIGURES)}"
-            )
+    known = [name for name, figure in metrics.FIGURES.items() if not figure.before]
+    _check("metric", [settings.metric], known)
+    _check("floors", settings.floors, known)
+
+
+def _check(key: str, names: Iterable[str], known: Sequence[str]) -> None:
+    if unknown := sorted(set(names) - set(known)):
+        raise ParamsError(f"promote.{key} names {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 @rule("better")
@@ -101,7 +111,7 @@ def _better(evidence: Evidence, settings: Promote) -> Finding | None:
         f"{found.wins}, only the champion on {found.losses} (McNemar p = {found.p:.3g})."
     )
     limit = f"lower end above {settings.margin:g}"
-    return _finite(found.low) and found.low > settings.margin, figure, limit, words
+    return _judged(found.low, found.low > settings.margin), figure, limit, words
 
 
 @rule("floors")
@@ -121,7 +131,8 @@ def _floors(evidence: Evidence, settings: Promote) -> Finding | None:
         for name, floor in settings.floors.items()
     )
     words = f"{' and '.join(missed)} missed." if missed else "There is no champion yet."
-    return not missed, shown, limit, words
+    total = sum(figures.get(name, math.nan) for name in settings.floors)
+    return _judged(total, not missed), shown, limit, words
 
 
 @rule("classes")
@@ -143,7 +154,12 @@ def _calibration(evidence: Evidence, settings: Promote) -> Finding | None:
     """Its probabilities can be believed."""
     ece = evidence.challenger.figures.get("ece", math.nan)
     words = "How far probability and share of right answers lie apart."
-    return ece <= settings.max_ece, f"{ece:.4f}", f"at most {settings.max_ece:g}", words
+    return (
+        _judged(ece, ece <= settings.max_ece),
+        f"{ece:.4f}",
+        f"at most {settings.max_ece:g}",
+        words,
+    )
 
 
 @rule("robustness")
@@ -151,19 +167,16 @@ def _robustness(evidence: Evidence, settings: Promote) -> Finding | None:
     """It keeps its answers in bad weather."""
     new, old = evidence.challenger.stress, evidence.champion
     if new.empty:
-        return None
+        return True, "not measured", "evaluate.stress is 0", "Robustness is switched off."
     kept = stress.mean_accuracy(new)
     words = "Mean accuracy under blur, noise, JPEG, darkness, rotation and occlusion."
     if old is None:
-        return (
-            kept >= settings.min_stress,
-            f"{kept:.4f}",
-            f"at least {settings.min_stress:g}",
-            words,
-        )
+        limit = f"at least {settings.min_stress:g}"
+        return _judged(kept, kept >= settings.min_stress), f"{kept:.4f}", limit, words
     change = kept - stress.mean_accuracy(old.stress)
     limit = f"no loss over {settings.max_stress_drop:g}"
-    return change >= -settings.max_stress_drop, f"{change:+.4f} (to {kept:.4f})", limit, words
+    passed = _judged(change, change >= -settings.max_stress_drop)
+    return passed, f"{change:+.4f} (to {kept:.4f})", limit, words
 
 
 @rule("latency")
@@ -172,7 +185,7 @@ def _latency(evidence: Evidence, settings: Promote) -> Finding | None:
     new = evidence.challenger.latency_ms
     slower = new / evidence.champion.latency_ms if evidence.champion else None
     limits = [] if settings.max_latency_ms is None else [f"at most {settings.max_latency_ms:g} ms"]
-    passed = _finite(new) and new <= (settings.max_latency_ms or math.inf)
+    passed = new <= (settings.max_latency_ms or math.inf)
     figure = f"{new:.1f} ms"
     if slower is not None:
         limits.append(f"at most {settings.max_slowdown:g} times the champion's")
@@ -180,7 +193,12 @@ def _latency(evidence: Evidence, settings: Promote) -> Finding | None:
         figure += f", {slower:.2f} times the champion's"
     if not limits:
         return None
-    return passed, figure, ", ".join(limits), "One image, median, by turns on this machine."
+    return (
+        _judged(new, passed),
+        figure,
+        ", ".join(limits),
+        "One image, median, by turns on this machine.",
+    )
 
 
 @rule("size")
@@ -196,15 +214,18 @@ def _size(evidence: Evidence, settings: Promote) -> Finding | None:
 @rule("data")
 def _data(evidence: Evidence, settings: Promote) -> Finding | None:
     """Validation did not find an error in the data."""
-    verdict = evidence.verdict or "missing"
-    return verdict == "passed", verdict, "passed", "What the stage validate said of the images."
+    verdict = evidence.verdict
+    passed = None if verdict is None else verdict == "passed"
+    return passed, verdict or "missing", "passed", "What the stage validate said of the images."
 
 
 @rule("unseen")
 def _unseen(evidence: Evidence, settings: Promote) -> Finding | None:
     """No test image was used to make either of the two."""
     sides = [side for side in (evidence.challenger, evidence.champion) if side is not None]
-    passed = all(side.trained_on is not None and not side.trained_on.any() for side in sides)
+    records = [side.trained_on for side in sides]
+    known = [record for record in records if record is not None]
+    passed = None if len(known) < len(sides) else not any(record.any() for record in known)
     figure = ", ".join(f"{side.name}: {_seen(side)}" for side in sides)
     words = "Test images among those it was trained, pretrained or tuned on, by SHA-256."
     return passed, figure, "none of either", words
@@ -235,8 +256,10 @@ def _parts(
 ) -> Finding | None:
     """The largest loss of accuracy over parts of the rows, each against its own limit."""
     table = losses(evidence, parts)
-    if table.empty:
+    if evidence.champion is None:
         return None
+    if table.empty:
+        return True, "not judged", f"parts of {MIN_IMAGES} images", f"No {what} has so many."
     limits = table["name"].map(lambda name: settings.drops.get(name, drop)).astype(float)
     # A loss of exactly the limit is allowed, also where subtraction is a little off.
     broken = table[~(table["change"] >= -limits - 1e-9)]
@@ -286,5 +309,6 @@ def _reaches(name: str, value: float, floor: float) -> bool:
     return value >= floor if metrics.FIGURES[name].higher else value <= floor
 
 
-def _finite(value: float) -> bool:
-    return math.isfinite(value)
+def _judged(figure: float, passed: bool) -> bool | None:
+    """The verdict; None where the figure is no number."""
+    return bool(passed) if math.isfinite(figure) else None

@@ -35,7 +35,7 @@ def run(plan: TaskPlan, one: str, other: str) -> Path:
         evidence = drive(course(plan), after, before, progress)
     title = f"{plan.name}: {before.name} and {after.name}"
     shown = list(evidence.challenger.figures)
-    figures = pages.figures(evidence, shown)
+    figures = pages.figures(evidence, shown, plan.promote)
     table = Table(title=title)
     for column in figures.columns:
         table.add_column(str(column))
@@ -43,7 +43,7 @@ def run(plan: TaskPlan, one: str, other: str) -> Path:
         table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row))
     Console().print(table)
     with layout.replacing(layout.folder(plan.name, "compare")) as out:
-        body = [f"<h1>{title}</h1>", *pages.sides(evidence, shown)]
+        body = [f"<h1>{title}</h1>", *pages.sides(evidence, shown, plan.promote)]
         (out / PAGE).write_text(page(title, "".join(body), pages.STYLE), encoding="utf-8")
     path = layout.folder(plan.name, "compare") / PAGE
     Console().print(f"images where they differ: {path}")

@@ -33,9 +33,10 @@ from roadworthy.evaluation import (
     stress,
     thresholds,
 )
+from roadworthy.evaluation.answers import Answers
 from roadworthy.evaluation.bootstrap import Bootstrap
 from roadworthy.evaluation.figures import confusion_matrix
-from roadworthy.evaluation.findings import Findings, Fitted, Shot, Speed, Spent
+from roadworthy.evaluation.findings import Findings, Fitted, Shot, Speed
 from roadworthy.layout import folder, needed, replacing, write_json
 from roadworthy.models.outputs import to_probabilities
 from roadworthy.params import TaskPlan
@@ -48,7 +49,6 @@ from roadworthy.pipeline.train import Trained
 from roadworthy.progress import bar
 from roadworthy.quality import shortcut
 from roadworthy.tracking import energy, store
-from roadworthy.tracking.runs import RunLog
 from roadworthy.training.augmentation import Normalise
 from roadworthy.training.history import read_history
 from roadworthy.training.machine import set_threads
@@ -62,6 +62,8 @@ TABLES = (
     "behaviour",
 )  # fmt: skip
 SPEED_IMAGES = 32
+# Images that are mirrored and shifted where `evaluate.stress` names none.
+MIRRORED = 200
 
 
 def run(plan: TaskPlan) -> None:
@@ -78,7 +80,7 @@ def run(plan: TaskPlan) -> None:
     measured = replace(
         found,
         speed=_speed(plan, trained, found.fitted),
-        spent=_spent(plan, run),
+        spent=energy.spent(run.run_id, plan.evaluate.energy),
         lineage={k: str(v) for k, v in run.lineage().model_dump().items() if v is not None},
     )
     with replacing(folder(plan.name, "evaluate")) as out:
@@ -94,8 +96,11 @@ def run(plan: TaskPlan) -> None:
 
 def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
     data, settings = trained.data, plan.evaluate
-    raw = {split: logits(trained, split) for split in ("val", "test")}
     rows = {name: data.rows.iloc[data.places(name)] for name in ("train", "val", "test")}
+    # Asked first: a misspelt setting is said before minutes of work.
+    costs = thresholds.cost_matrix(data.labels, settings.costs)
+    slices.parts(rows["test"], settings.slices)
+    raw = {split: logits(trained, split) for split in ("val", "test")}
     fitted = _fit(plan, trained, raw["val"], rows["val"])
     answers = {name: answers_of(trained, name, raw[name], rows[name], fitted) for name in raw}
     test, plain = answers["test"], to_probabilities(raw["test"])
@@ -105,7 +110,6 @@ def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
     with bar(f"evaluate {plan.name}") as progress:
         figures = metrics.measure(test, plain, resampled, progress)
         stressed = _stress(subject, progress)
-    costs = thresholds.cost_matrix(data.labels, settings.costs)
     found = Findings(
         task=plan.name,
         kind=plan.kind,
@@ -121,10 +125,12 @@ def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
         counts=confusion_matrix(test, len(data.labels)),
         classes=metrics.per_class(test, data.labels, resampled),
         confusions=metrics.confusions(test, data.labels),
-        thresholds=thresholds.sweep(test, costs) if plan.kind == "binary" else pd.DataFrame(),
-        confidences=thresholds.confidences(test, costs, settings.unsure_cost),
+        thresholds=_sweep(test, costs, fitted),
+        confidences=thresholds.confidences(test, costs, settings.unsure_cost, fitted.sure),
         reliability=calibration.reliability(test, plain),
-        slices=slices.table(rows["test"], test.correct, settings.slices, settings.confidence),
+        slices=slices.table(
+            rows["test"], test.correct, test.units, settings.slices, settings.confidence
+        ),
         stress=stressed,
         behaviour=_behaviour(subject),
         history=read_history(needed(plan.name, "train") / train.HISTORY),
@@ -155,9 +161,15 @@ def _fit(plan: TaskPlan, trained: Trained, raw: np.ndarray, rows: pd.DataFrame) 
     return replace(fitted, sure=thresholds.choose_sure(answers, settings.sure))
 
 
+def _sweep(answers: Answers, costs: np.ndarray, fitted: Fitted) -> pd.DataFrame:
+    if fitted.threshold is None:
+        return pd.DataFrame()
+    return thresholds.sweep(answers, costs, fitted.threshold)
+
+
 def _stress(subject: Subject, progress: Any) -> pd.DataFrame:
     settings = subject.plan.evaluate
-    places = _sample(subject)
+    places = _sample(subject, settings.stress)
     return stress.stress(
         subject.ask,
         subject.pixels[places],
@@ -166,16 +178,18 @@ def _stress(subject: Subject, progress: Any) -> pd.DataFrame:
         subject.plan.seed,
         settings.confidence,
         progress,
+        units=subject.answers.units[places],
     )
 
 
-def _sample(subject: Subject) -> np.ndarray:
+def _sample(subject: Subject, count: int) -> np.ndarray:
     rows = subject.rows
-    return stress.sample(rows["label"], rows["sha256"], subject.plan.evaluate.stress)
+    return stress.sample(rows["label"], rows["sha256"], count)
 
 
 def _behaviour(subject: Subject) -> pd.DataFrame:
-    places = _sample(subject)
+    # Also where robustness is left out: what a blank image is taken for costs nothing to ask.
+    places = _sample(subject, subject.plan.evaluate.stress or MIRRORED)
     return behaviour.behaviour(
         subject.ask,
         subject.decide,
@@ -218,11 +232,6 @@ def _speed(plan: TaskPlan, trained: Trained, fitted: Fitted) -> Speed:
         return speed.measure(Path(name), pixels)
 
 
-def _spent(plan: TaskPlan, run: RunLog) -> Spent | None:
-    found = energy.spent(run.run_id, plan.evaluate.energy)
-    return Spent(**asdict(found)) if found else None
-
-
 def _write(found: Findings, subject: Subject, out: Path) -> None:
     write_json(out / METRICS, nested(found))
     write_json(out / CALIBRATION, asdict(found.fitted))
@@ -236,8 +245,9 @@ def _write(found: Findings, subject: Subject, out: Path) -> None:
     (out / "pictures").mkdir()
     pictures: dict[str, Figure | Image.Image] = {
         **plots.pictures(found),
-        "errors": gallery.sheet(found.errors),
-        "same_images": gallery.sheet(found.fixed),
     }
+    for name, shots in (("errors", found.errors), ("same_images", found.fixed)):
+        if shots:
+            pictures[name] = gallery.sheet(shots)
     for name, picture in pictures.items():
         (out / "pictures" / f"{name}.png").write_bytes(page.png(picture))

@@ -6,6 +6,7 @@ from roadworthy.bundle.format import CARD
 from roadworthy.bundle.write import write_bundle
 from roadworthy.data import seen
 from roadworthy.data.transforms import centre
+from roadworthy.errors import StaleError
 from roadworthy.evaluation.findings import Fitted
 from roadworthy.layout import PRETRAIN, folder, needed, read_json, replacing
 from roadworthy.models.outputs import to_probabilities
@@ -54,5 +55,9 @@ def _seen(plan: TaskPlan, trained: Trained) -> np.ndarray:
     """Fronts of the digests of all images that shaped the model: trained, chosen or pretrained by."""
     rows = trained.data.rows
     own = seen.fronts(rows.loc[rows["split"] != "test", "sha256"])
-    backbone = seen.load(PRETRAIN / pretrain.SEEN) if plan.backbone.weights == "pretrain" else None
-    return own if backbone is None else np.union1d(own, backbone)
+    if plan.backbone.weights != "pretrain":
+        return own
+    backbone = seen.load(PRETRAIN / pretrain.SEEN)
+    if backbone is None:
+        raise StaleError(f"{PRETRAIN / pretrain.SEEN} is missing: run `dvc repro pretrain` first")
+    return np.union1d(own, backbone)

@@ -10,7 +10,7 @@ def run(task: str, to: int | None = None, reason: str = "") -> Decision:
     """Roll back one task and say where it is now.
 
     Args:
-        to: any version of the task; None takes the champion before, again and again.
+        to: a version that was champion once; None takes the champion before, again and again.
         reason: for the history, and for the gate, which does not let this champion come back.
 
     Raises:

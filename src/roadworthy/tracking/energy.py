@@ -1,11 +1,11 @@
 """What a training took: hours, energy, carbon and money, from what its run measured of the machine."""
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 from mlflow import MlflowClient
 
+from roadworthy.evaluation.findings import Spent
 from roadworthy.params.sections import Energy
 from roadworthy.tracking import store
 
@@ -13,19 +13,6 @@ CPU = "system/cpu_utilization_percentage"
 GPU = re.compile(r"system/gpu_\d+_power_usage_watts")
 # Samples come every few seconds; a longer silence is a training that was paused or cut off.
 LONGEST_GAP_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a training took."""
-
-    hours: float
-    kilowatt_hours: float
-    kilograms: float
-    """Of CO2e."""
-    price: float
-    machine: str
-    """How busy it was."""
 
 
 def spent(run_id: str, settings: Energy) -> Spent | None:

@@ -78,7 +78,7 @@ def roll_back(
     """Put an earlier version back on the road; the files of the champion are not looked at.
 
     Args:
-        to: any version of the task; None takes the champion before, again and again.
+        to: a version that was champion once; None takes the champion before, again and again.
         who: None is the user of this process.
 
     Raises:
@@ -195,14 +195,24 @@ def _target(task: str, state: State, to: int | None) -> int:
     if number is None:
         raise TrackingError(
             f"{task} has nothing to go back to: no champion before "
-            f"{_named(task, state.champion)} is left; `--to` takes any version"
+            f"{_named(task, state.champion)} is left; `--to` takes any that was champion once"
         )
     if number not in known:
         there = ", ".join(map(str, sorted(known))) or "none"
         raise TrackingError(f"{task}/{number} is not in the registry; there are: {there}")
     if number == registry.aliases(task).get(CHAMPION):
         raise TrackingError(f"{task}/{number} is the champion already")
+    if to is not None and number not in _champions(task):
+        raise TrackingError(
+            f"{task}/{number} was never champion: the gate decides, `promote` asks it"
+        )
     return number
+
+
+def _champions(task: str) -> set[int | None]:
+    """Versions that were champion at some time."""
+    moved = [line for line in history.read(task) if line.decision in history.MOVING]
+    return {number for line in moved for number in (line.from_version, line.to_version)}
 
 
 def _point(task: str, alias: str, number: int | None) -> None:

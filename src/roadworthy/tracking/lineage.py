@@ -16,6 +16,7 @@ DATA = "data.dvc"
 REWRITTEN = ("dvc.lock", DATA, "splits/*.csv")
 # Settings are recorded by their hash, whether they are in a commit or not.
 RECORDED = (*REWRITTEN, "params.yaml")
+CODE = "/src/"
 
 
 def collect(
@@ -34,7 +35,7 @@ def collect(
     Returns:
         The record. Without git, commit and dirty are None; `git_dirty` is true when a tracked file
         differs from the commit, other than those that are recorded beside (`params.yaml`,
-        `data.dvc`, `dvc.lock`, `splits/`); untracked files do not count.
+        `data.dvc`, `dvc.lock`, `splits/`), or `src/` has a file that git does not know.
     """
     commit = _git(root, "rev-parse", "HEAD")
     changed = _changed(root) if commit else None
@@ -49,7 +50,7 @@ def collect(
 
 
 def uncommitted(root: Path = Path()) -> list[str] | None:
-    """Tracked files that differ from the commit, but for what walking the road rewrites; None without git."""
+    """Files that differ from the commit, but for what walking the road rewrites; None without git."""
     changed = _changed(root)
     return None if changed is None else _others(changed, REWRITTEN)
 
@@ -69,9 +70,14 @@ def data_version(root: Path = Path()) -> str | None:
 
 
 def _changed(root: Path) -> list[str] | None:
-    """Tracked files of the whole repository, also where the project is a folder inside of one."""
-    status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":/")
-    return None if status is None else [line[3:].strip('"') for line in status.splitlines()]
+    """Tracked files that were changed, and new ones in `src/`, of the whole repository, also where the
+    project is a folder inside of one."""
+    status = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", ":/")
+    if status is None:
+        return None
+    paths = [(line[:2], line[3:].split(" -> ")[-1].strip('"')) for line in status.splitlines()]
+    # A module that nobody added is code that the commit does not have; other new files are not.
+    return [path for kind, path in paths if kind != "??" or CODE in f"/{path}"]
 
 
 def _others(paths: list[str], known: tuple[str, ...]) -> list[str]:

@@ -56,7 +56,7 @@ def open_run(
         else:
             name = name or f"{task}-{datetime.now(UTC):%Y%m%d-%H%M}"
             run_id = client.create_run(experiment, tags=tags, run_name=name).info.run_id
-        own = lineage.model_copy(update={"run_id": run_id})
+        own = _continued(found, lineage).model_copy(update={"run_id": run_id})
         client.set_tag(run_id, LINEAGE, own.model_dump_json())
         values = [Param(key, value) for key, value in flat.items()]
         for start in range(0, len(values), PARAMS_PER_BATCH):
@@ -78,6 +78,16 @@ def _find(client: MlflowClient, experiment: str, run_id: str) -> Run | None:
             return found
     log.warning("the interrupted run %s is not in this store: a new one is begun", run_id)
     return None
+
+
+def _continued(found: Run | None, now: Lineage) -> Lineage:
+    """The lineage of a training that goes on: begun from other code, or from changes, it stays dirty."""
+    known = found.data.tags.get(LINEAGE) if found else None
+    if known is None:
+        return now
+    before = Lineage.model_validate_json(known)
+    same = before.git_commit == now.git_commit and not before.git_dirty
+    return now if same else now.model_copy(update={"git_dirty": True})
 
 
 def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> str:

@@ -186,7 +186,8 @@ class RunLog:
                 self.run_id,
                 folder,
                 record,
-                card=self.card() or card,
+                # Bundles from before `seen.npy` have their card within the digest: it stays.
+                card=(self.card() or card) if (folder / bundle_format.SEEN).is_file() else "",
                 tags={BUNDLE: digest},
                 metrics={f"test/{key}": value for key, value in spec.metrics.items()},
             )
@@ -200,7 +201,10 @@ class RunLog:
             TrackingError: there is no such run, or it exported nothing.
         """
         with store.asking(f"the run {self.run_id} cannot be read"):
-            data = self.client.get_run(self.run_id).data
+            run = self.client.get_run(self.run_id)
+        if run.info.experiment_id != store.find_experiment(self.task):
+            raise TrackingError(f"the run {self.run_id} is not one of {self.task}")
+        data = run.data
         if MODEL not in data.tags or BUNDLE not in data.tags:
             raise TrackingError(
                 f"the run {self.run_id} exported no model: `dvc repro export@{self.task}` does"
@@ -234,14 +238,17 @@ class RunLog:
             lambda: self.client.log_image(self.run_id, image, key=key, step=0),
         )
 
+    def files(self, folder: str) -> list[str]:
+        """Paths of the run's artifacts directly below `folder`."""
+        with store.asking(f"the run {self.run_id} cannot be read"):
+            return [file.path for file in self.client.list_artifacts(self.run_id, folder)]
+
     def card(self) -> str | None:
         """The card that was logged with the evaluation; None where there is none."""
-        with store.asking(f"the run {self.run_id} cannot be read"):
-            names = {file.path for file in self.client.list_artifacts(self.run_id, EVALUATION)}
-            if CARD_FILE not in names:
-                return None
-            uri = f"runs:/{self.run_id}/{CARD_FILE}"
-            text: str = mlflow.artifacts.load_text(uri)
+        if CARD_FILE not in self.files(EVALUATION):
+            return None
+        with store.asking(f"the card of the run {self.run_id} cannot be read"):
+            text: str = mlflow.artifacts.load_text(f"runs:/{self.run_id}/{CARD_FILE}")
         return text
 
     def lineage(self) -> Lineage:

@@ -149,6 +149,29 @@ def test_a_handle_starts_at_what_was_chosen() -> None:
     assert "<output>0.430</output>" in page and "<output>0.600</output>" in page
 
 
+def test_a_handle_stands_between_two_steps() -> None:
+    """Protects sure models: 0.9962 and 0.9999996 are not rounded to the next row, which finds nothing."""
+    found = made(2)
+    rows = found.thresholds.iloc[[0, 43, 100]].assign(threshold=[0.0, 0.9999996, 1.0])
+    held = found.confidences.iloc[[0, 60, 100]].assign(
+        confidence=[0.0, 0.9962, 1.0], accuracy=[0.9, 0.97531, float("nan")]
+    )
+    fitted = replace(found.fitted, threshold=0.9999996, sure=0.9962)
+    shown = outline(replace(found, fitted=fitted, thresholds=rows, confidences=held))
+    sliders = [json.loads(text) for text in shown.data if text.startswith("[")]
+    assert [row["threshold"] for row in sliders[0]] == [0.0, 0.9999996, 1.0]
+    assert [row["confidence"] for row in sliders[1]] == [0.0, 0.9962, 1.0]
+    assert f"recall{rows['recall'].iloc[1]:.3f}" in shown.text and "accuracy0.975" in shown.text
+    assert "threshold 0.9999996" in shown.text and "confidence 0.9962" in shown.text
+    assert "nan" not in shown.text
+
+
+def test_calibration_says_whose_probability_it_speaks_of() -> None:
+    """With a threshold the answer may be the less likely class."""
+    assert "likelier class, whatever the threshold" in outline(made(2)).text
+    assert "confidence is the probability of the answer" in outline(made(13)).text
+
+
 def test_hostile_names_stay_text() -> None:
     """Labels and file names are anybody's; none may run, or end what it stands in."""
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"

@@ -76,6 +76,29 @@ def test_the_change_that_costs_most_comes_first() -> None:
     assert words.drops(made(13, stress=made(13).stress.head(0))).empty
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.43, "0.430"),
+        (0.9962, "0.9962"),
+        (0.00001, "0.00001"),
+        (1 - 0.9962, "0.0038"),
+        (1, "1.000"),
+    ],
+)
+def test_a_cut_is_written_with_all_its_digits(value: float, said: str) -> None:
+    """At 0.996 a sure model may say something else than at 0.9962."""
+    assert words.cut(value) == said
+
+
+def test_what_is_held_back_is_the_row_of_the_cut() -> None:
+    """Exact, not that of the next confidence."""
+    found = made(13)
+    share = found.confidences.set_index("confidence").loc[0.6, "coverage"]
+    assert 0 < share < 1
+    assert words.held_back_in_words(found).startswith(f"{100 * (1 - share):.1f}% of the answers")
+
+
 def test_a_cut_that_holds_everything_back_says_so() -> None:
     """There is no accuracy of no answers."""
     found = made(2)

@@ -75,7 +75,7 @@ def _tiles(found: Findings) -> list[tuple[str, str, str]]:
         tiles.append(("answers held back", words.percent(1 - row["coverage"]), rest))
     tiles.append(
         (
-            "size and colour alone",
+            words.BLIND,
             words.percent(found.baseline),
             "a classifier that sees no picture",
         )

@@ -11,7 +11,7 @@ import pandas as pd
 from roadworthy import page
 from roadworthy.evaluation import charts
 from roadworthy.evaluation.charts import Spec
-from roadworthy.evaluation.report.words import three
+from roadworthy.evaluation.report.words import cut, three
 
 SHADES = {
     charts.INK: "ink",
@@ -166,12 +166,13 @@ def slider(table: pd.DataFrame, over: str, chosen: float, columns: Mapping[str, 
 
     Args:
         over: the column that the handle moves along, ascending.
-        chosen: where it stands at first.
+        chosen: where it stands at first; best one of the rows, whose figures are shown then.
         columns: column to the words for it.
     """
     rows = table[[over, *columns]].astype(float)
     values = [
-        {name: round(v, 6) if v == v else None for name, v in row.items()}
+        # The place stays as it is: rounded, the chosen row could end up below where it stands.
+        {name: (v if name == over else round(v, 6)) if v == v else None for name, v in row.items()}
         for row in rows.to_dict("records")
     ]
     first = next((row for row in values if (row[over] or 0) >= chosen), values[-1])
@@ -181,8 +182,9 @@ def slider(table: pd.DataFrame, over: str, chosen: float, columns: Mapping[str, 
     )
     return (
         f'<div class="slider" data-over="{escape(over)}"><label>{escape(over)} '
-        f"<output>{three(chosen)}</output>"
-        f'<input type="range" hidden min="0" max="1" step="any" value="{chosen}"></label>'
+        f"<output>{cut(chosen)}</output>"
+        f'<input type="range" hidden min="0" max="1" step="any" value="{chosen}" autocomplete="off">'
+        f"</label>"
         f"<dl>{figures}</dl>{as_data(values)}</div>"
     )
 

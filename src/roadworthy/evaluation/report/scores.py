@@ -27,10 +27,10 @@ def figures(found: Findings) -> str:
         }
         for name, one in found.figures.items()
     ]
-    blind = "accuracy of a classifier that sees only size, format and mean colour"
+    blind = "accuracy of a classifier that sees these, of image, file and border, and no picture"
     rows.append(
         {
-            "figure": frame.explained("size and colour alone", blind),
+            "figure": frame.explained(words.BLIND, blind),
             "test": frame.explained(words.three(found.baseline), "–"),
             "validation": "–",
         }
@@ -122,9 +122,10 @@ def calibration(found: Findings) -> str:
         else ""
     )
     text = (
-        f"Of answers with 80% confidence, 80% should be right: the straight line. Below it the model "
-        f"is too sure, above it not sure enough. Outputs are divided by the temperature "
-        f"{found.fitted.temperature:.4g}, fitted on validation (Guo et al. 2017).{moved}"
+        f"Here {words.confidence(found)}. Of images with 80% confidence, 80% should be of that class: "
+        f"the straight line. Below it the model is too sure, above it not sure enough. Outputs are "
+        f"divided by the temperature {found.fitted.temperature:.4g}, fitted on validation (Guo et al. "
+        f"2017).{moved}"
     )
     caption = "Accuracy by confidence on the test split; a dot's area is its number of images."
     spec = charts.reliability(found.reliability)
@@ -140,9 +141,9 @@ def threshold(found: Findings) -> str:
         return ""
     positive = str(found.labels[-1])
     text = (
-        f"An image is called {positive} from a probability of {chosen:.3f}, chosen on validation by "
-        f"the rule {found.threshold_rule}. Move the handle to see what another threshold would do "
-        "on the test split; the solid line stays at the chosen one."
+        f"An image is called {positive} from a probability of {words.cut(chosen)}, chosen on "
+        f"validation by the rule {found.threshold_rule}. Move the handle to see what another threshold "
+        "would do on the test split; the solid line stays at the chosen one."
     )
     columns = {
         "precision": "precision",
@@ -169,7 +170,7 @@ def confidence(found: Findings) -> str:
     table = found.confidences.sort_values("confidence", ignore_index=True)
     sure = found.fitted.sure
     text = (
-        f"An answer with less than {words.percent(sure)} probability (rule: {found.sure_rule}) is "
+        f"An answer with a probability below {words.cut(sure)} (rule: {found.sure_rule}) is "
         f"marked as not sure, for a person to look at. On the test split "
         f"{words.held_back_in_words(found)}."
     )
@@ -177,7 +178,7 @@ def confidence(found: Findings) -> str:
         low, high = words.band(found)
         text += (
             f" So there is a band to abstain in: where the probability of {found.labels[-1]} lies "
-            f"between {low:.3f} and {high:.3f}."
+            f"between {words.cut(low)} and {words.cut(high)}."
         )
     columns = {"accuracy": "accuracy", "coverage": "answered", "cost": "cost per image"}
     handle = frame.slider(table, "confidence", sure, columns)
@@ -202,7 +203,9 @@ def _cost(table: pd.DataFrame, over: str, chosen: float) -> str:
 def _thinned(table: pd.DataFrame, over: str) -> str:
     """About a dozen rows of a long table."""
     step = max(len(table) // 12, 1)
-    return page.table(table.iloc[::step].sort_values(over).round(4))
+    rows = table.iloc[::step].sort_values(over)
+    shown = rows.map(words.three).assign(**{over: rows[over].round(4).map(words.cut)})
+    return page.table(shown, [str(name) for name in shown])
 
 
 def _both(one: "Estimate | None") -> page.Html | str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from roadworthy.evaluation.figures import FIGURES
@@ -21,6 +22,8 @@ TITLES = {
 }
 # Past these an evaluation has something to say against a model; the gate has limits of its own.
 LARGE_ECE, LARGE_DROP, WEAK_CLASS = 0.1, 0.3, 0.5
+BLIND = "size, format and colours alone"
+"""What the baseline sees: also the size of the file, and the colours of image and border."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def headline(found: Findings) -> str:
     accuracy = found.figures["accuracy"]
     return (
         f"Right on {percent(accuracy.value)} of {images(found.rows['test'])} that it has not seen "
-        f"({span(accuracy)}, {percent(found.confidence, 0)} interval); size and colour alone, without "
+        f"({span(accuracy)}, {percent(found.confidence, 0)} interval); {BLIND}, without "
         f"a look at the picture, give {percent(found.baseline)}."
     )
 
@@ -91,10 +94,17 @@ def held_back_in_words(found: Findings) -> str:
     )
 
 
+def confidence(found: Findings) -> str:
+    """What is confidence to the calibration error and its picture."""
+    if found.kind == "binary":
+        return "confidence is the probability of the likelier class, whatever the threshold"
+    return "confidence is the probability of the answer"
+
+
 def band(found: Findings) -> tuple[float, float]:
     """Probabilities of a binary task's positive class between which an answer is not sure."""
-    cut = 0.5 if found.fitted.threshold is None else found.fitted.threshold
-    return min(1 - found.fitted.sure, cut), max(found.fitted.sure, cut)
+    middle = 0.5 if found.fitted.threshold is None else found.fitted.threshold
+    return min(1 - found.fitted.sure, middle), max(found.fitted.sure, middle)
 
 
 def drops(found: Findings) -> pd.DataFrame:
@@ -146,6 +156,11 @@ def three(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.3f}"
 
 
+def cut(value: float) -> str:
+    """A threshold with all its digits, three at least: `0.430`, `0.9962`."""
+    return np.format_float_positional(round(value, 9), min_digits=3)
+
+
 def percent(share: float, digits: int = 1) -> str:
     """A share as people read it: `93.1%`; a dash where there is none."""
     if share != share:
@@ -191,7 +206,7 @@ def _row(table: pd.DataFrame, place: int) -> dict[str, Any]:
 def _shortcut(found: Findings) -> list[Concern]:
     if found.figures["accuracy"].low > found.baseline:
         return []
-    words = "It is not surely better than a classifier that sees only size, format and mean colour."
+    words = f"It is not surely better than a classifier that sees {BLIND}."
     return [Concern(True, words, "Figures")]
 
 
