@@ -13,7 +13,7 @@ import yaml
 from roadworthy import params
 from roadworthy.bundle import format as bundle_format
 from roadworthy.pipeline import compare, evaluate, export, plan, train
-from roadworthy.tracking import store
+from roadworthy.tracking import registry, store
 from small_training import SETTINGS, write_cache
 
 QUICK = {"bootstrap": 100, "stress": 8, "explain": 1, "gallery": 4}
@@ -178,4 +178,6 @@ def test_two_models_are_compared_on_the_images_of_today(
     (run,) = store.client().search_runs([store.experiment("car")])
     page = compare.run(the_plan(), run.info.run_id, "export")
     assert "accuracy" in capsys.readouterr().out
-    assert "car/1" in page.read_text() and "+0.0000" in page.read_text()
+    text = page.read_text()
+    assert f"run {run.info.run_id[:8]}" in text and "+0.0000" in text
+    assert registry.versions("car") == []
