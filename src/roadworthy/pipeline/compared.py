@@ -55,4 +55,5 @@ def log(run: RunLog, found: Findings, predictions: pd.DataFrame, out: Path) -> N
 
 def _key(name: Any) -> str:
     """The name as a part of a metric's: MLflow takes letters, digits and a few signs."""
-    return "".join(c if c.isalnum() or c in "_-. " else "_" for c in str(name))
+    plain = "".join(c if c.isalnum() or c in "_-. " else " " for c in str(name))
+    return " ".join(plain.split())
