@@ -117,6 +117,18 @@ def test_what_cannot_be_judged_is_not_promoted(
     assert words in written["reason"] or error is RoadworthyError
 
 
+def test_a_decision_that_cannot_be_written_here_was_made_all_the_same(
+    project: Path, export: Export
+) -> None:
+    """Protects the history from a `failed` beside the promotion that took place."""
+    export(CAR)
+    (project / "artifacts/car/.promote.tmp").write_text("in the way, as a full disk is")
+    with pytest.raises(RoadworthyError, match="car is promoted, and the history has it, but"):
+        promote(plan())
+    assert verdicts() == ["promoted"]
+    assert aliases() == {"champion": 1}
+
+
 def test_force_replaces_a_champion_that_cannot_be_run(project: Path, export: Export) -> None:
     """Protects the way out when the only champion is damaged: by force, on record, against the floors."""
     export(NOT_CAR)

@@ -85,12 +85,20 @@ def promote(plan: TaskPlan, run_id: str | None = None, force: str = "") -> Decis
 
     Raises:
         RoadworthyError: it could not be judged, or a figure is missing. The champion stays, and a
-            `failed` decision is in the history if the store can be reached.
+            `failed` decision is in the history if the store can be reached. Or it was judged, and
+            only the files could not be written; the message says which.
     """
     judged = _settled(plan, run_id, " ".join(force.split())[:LONGEST_REASON])
-    # What happened has happened: a full disk here must not be told as a failed promotion.
-    _write(judged)
-    return judged.decision
+    decision = judged.decision
+    try:
+        _write(judged)
+    except OSError as error:
+        # What happened has happened: a full disk here is not a failed promotion.
+        raise RoadworthyError(
+            f"{plan.name} is {decision.decision}, and the history has it, but "
+            f"{layout.folder(plan.name, 'promote')} cannot be written ({error.strerror})"
+        ) from error
+    return decision
 
 
 def _settled(plan: TaskPlan, run_id: str | None, force: str) -> Judged:
