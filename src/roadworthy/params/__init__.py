@@ -24,6 +24,7 @@ from roadworthy.params.sections import (
     Promote,
     Prune,
     Rate,
+    Search,
     Section,
     Split,
     Validation,
@@ -48,6 +49,7 @@ __all__ = [
     "Pretrain",
     "Promote",
     "Prune",
+    "Search",
     "Section",
     "Split",
     "Task",
@@ -77,6 +79,7 @@ SECTIONS: dict[str, type[Section]] = {
     "augment": Augment,
     "train": Train,
     "tune": Tune,
+    "search": Search,
     "evaluate": Evaluate,
     "export": Export,
     "promote": Promote,
@@ -103,6 +106,7 @@ class TaskPlan(Section):
     augment: Augment
     train: Train
     tune: Tune
+    search: Search = Search()
     evaluate: Evaluate
     export: Export
     promote: Promote
@@ -152,6 +156,7 @@ class Task(Section):
     augment: dict[str, Any] = {}
     train: dict[str, Any] = {}
     tune: dict[str, Any] = {}
+    search: dict[str, Any] = {}
     evaluate: dict[str, Any] = {}
     export: dict[str, Any] = {}
     promote: dict[str, Any] = {}
@@ -183,6 +188,7 @@ class Params(Section):
     augment: Augment = Augment()
     train: Train = Train()
     tune: Tune = Tune()
+    search: Search = Search()
     evaluate: Evaluate = Evaluate()
     export: Export = Export()
     promote: Promote = Promote()

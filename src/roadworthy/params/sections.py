@@ -200,6 +200,31 @@ class Evaluate(Section):
     energy: Energy = Energy()
 
 
+class Search(Section):
+    """Sliding a binary task's classifier over whole scenes; its last label is what is sought."""
+
+    enabled: bool = False
+    smallest: Annotated[float, Field(gt=0, le=1)] = 0.12
+    """Width of the smallest thing sought, as a share of the side of a square as large as the scene."""
+    largest: Annotated[float, Field(gt=0, le=2)] = 0.8
+    step: Annotated[float, Field(gt=1, le=4)] = 1.2
+    """Ratio of one sought size to the next."""
+    enlarge: Rate = 2.0
+    """No level of the pyramid is larger than this many times the scene."""
+    overlap: Share = 0.3
+    """Of two boxes that overlap by more (intersection over union) the surer one stays."""
+    floor: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Probability below which a window is not looked at any further."""
+    most: Positive = 100
+    """Boxes of one scene."""
+    mine: Count = 0
+    """Rounds in which false alarms on training scenes become examples of what it is not."""
+    negatives: Positive = 400
+    """Windows taken in each round, the surest first."""
+    refine: bool = False
+    """Whether a branch says where in its window the thing is; without it, where it usually is."""
+
+
 class Export(Section):
     """The bundle."""
 
@@ -235,6 +260,10 @@ class Promote(Section):
     """Largest loss of the mean accuracy under blur, noise and the like against the champion."""
     min_stress: Share = 0.3
     """Mean accuracy that a first champion must keep under them."""
+    max_scenes_drop: Share = 0.05
+    """Largest loss of the area under precision and recall in whole scenes against the champion."""
+    min_scenes: Share = 0.5
+    """That area, for a first champion, or where the champion cannot search."""
     max_latency_ms: Rate | None = None
     """For one image, median, on this machine; null: no limit."""
     max_slowdown: Rate = 1.5

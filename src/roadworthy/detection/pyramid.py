@@ -1,0 +1,67 @@
+"""The picture at several sizes, so that one window meets things of every size."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from roadworthy.params import Input, Search
+
+Size = tuple[int, int]
+
+
+def scales(size: Size, spec: Input, settings: Search) -> list[float]:
+    """By how much a picture of `size` (width, height) is enlarged, the largest level first.
+
+    Sought sizes go from `smallest` to `largest` in ratios of `step`, as shares of the side of a square
+    as large as the picture: a panorama is then no narrower than a portrait.
+    """
+    side = math.sqrt(size[0] * size[1])
+    count = math.floor(math.log(settings.largest / settings.smallest, settings.step) + 1e-9) + 1
+    widths = (settings.smallest * settings.step**level * side for level in range(count))
+    found = (min(spec.width / width, settings.enlarge) for width in widths)
+    return list(dict.fromkeys(found))
+
+
+def level(plain: Image.Image, scale: float, spec: Input, stride: Size) -> np.ndarray:
+    """Pixels (H, W, C) uint8 of the picture at `scale`, padded so that windows reach every edge.
+
+    Args:
+        plain: in mode L or RGB.
+        stride: down and across.
+    """
+    width, height = (max(1, round(side * scale)) for side in plain.size)
+    scaled = plain.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(scaled, np.uint8).reshape(height, width, spec.channels)
+    down = _missing(height, spec.height, stride[0])
+    across = _missing(width, spec.width, stride[1])
+    # Repeating the rim makes no edge that could look like something.
+    return np.pad(pixels, ((0, down), (0, across), (0, 0)), mode="edge")
+
+
+def tiles(
+    pixels: np.ndarray, spec: Input, stride: Size, most: int
+) -> Iterator[tuple[Size, np.ndarray]]:
+    """Parts of a level of at most about `most` pixels that together have every window once.
+
+    Yields:
+        Number of the part's first window (down, across), and its pixels.
+    """
+    side = math.isqrt(most)
+    rows, columns = (
+        max(1, (side - window) // step + 1)
+        for window, step in zip((spec.height, spec.width), stride, strict=True)
+    )
+    down = (pixels.shape[0] - spec.height) // stride[0] + 1
+    across = (pixels.shape[1] - spec.width) // stride[1] + 1
+    for first in range(0, down, rows):
+        for start in range(0, across, columns):
+            bottom = (min(first + rows, down) - 1) * stride[0] + spec.height
+            right = (min(start + columns, across) - 1) * stride[1] + spec.width
+            yield (first, start), pixels[first * stride[0] : bottom, start * stride[1] : right]
+
+
+def _missing(side: int, window: int, stride: int) -> int:
+    """Pixels that lack to a whole number of strides after the first window."""
+    return max(window - side, 0) or -(side - window) % stride
