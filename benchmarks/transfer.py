@@ -90,7 +90,7 @@ def fine_tuned(
 ) -> list[dict[str, Any]]:
     """History of one training, from a backbone's weights or from random ones."""
     from roadworthy.models.build import build
-    from roadworthy.pipeline import train
+    from roadworthy.pipeline import fitting
     from roadworthy.training.criterion import outputs
 
     plan = plan.model_copy(update={"train": plan.train.model_copy(update=changes)})
@@ -102,7 +102,7 @@ def fine_tuned(
     )
     if state is not None:
         network.backbone.load_state_dict(state)
-    return train.fitted(plan, data, network, kept, lambda epoch, row: None, kept.parent.name)
+    return fitting.fitted(plan, data, network, kept, lambda epoch, row: None, kept.parent.name)
 
 
 def draw(task: str, panels: dict[str, Runs], path: Path) -> None:

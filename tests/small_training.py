@@ -18,7 +18,7 @@ from roadworthy.data import cache
 from roadworthy.data.cached import Cache
 from roadworthy.models.build import build
 from roadworthy.params import TaskPlan
-from roadworthy.pipeline.train import fitted
+from roadworthy.pipeline.fitting import fitted
 from roadworthy.training.criterion import outputs
 from roadworthy.training.data import Batch
 from roadworthy.training.module import Classifier

@@ -16,11 +16,13 @@ KNOWS = {
     "quality": {"data"},
     "evaluation": {"models", "data"},
     "training": {"models", "data", "evaluation.metrics"},
-    "bundle": {"models", "data", "evaluation"},
-    "gate": {"bundle", "evaluation", "data"},
+    "detection": {"models", "data"},
+    "bundle": {"models", "data", "evaluation", "detection"},
+    "scene": {"bundle", "detection", "data", "evaluation"},
+    "gate": {"bundle", "evaluation", "data", "detection"},
     "tracking": {"bundle", "evaluation.findings"},
     "tuning": set(),
-    "serving": {"bundle", "data"},
+    "serving": {"bundle", "data", "scene", "detection"},
     "monitoring": {"bundle"},
 }
 OWN_ROOM = {
@@ -30,10 +32,12 @@ OWN_ROOM = {
     "kagglehub": "data",
     "lightning": "training",
     "litdata": "data",
+    "av": "scene",
     "mlflow": "tracking",
     "optuna": "tuning",
     "bentoml": "serving",
     "prefect": "flows",
+    "supervision": "scene",
 }
 
 

@@ -35,6 +35,10 @@ app = typer.Typer(
 )
 
 TaskOption = Annotated[str, typer.Option("--task", help="A task of params.yaml.")]
+EachTask = Annotated[str, typer.Option("--task", help="One task; without it, all.")]
+Port = Annotated[int, typer.Option(help="Where to listen.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -159,9 +163,7 @@ def add(
     keep_unlabelled: Annotated[
         bool, typer.Option("--keep-unlabelled", help="Copy images without a label as well.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Copy images of your own into a task, as a new version of the data."""
     from roadworthy.pipeline.add import run
@@ -188,7 +190,7 @@ def audit(
 
 @app.command(rich_help_panel="Models")
 def promote(
-    task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
+    task: EachTask = "",
     run: Annotated[
         str | None, typer.Option("--run", help="Judge the model of this MLflow run instead.")
     ] = None,
@@ -241,10 +243,8 @@ def rollback(
 
 @app.command(rich_help_panel="Models")
 def prune(
-    task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be removed, and do nothing.")
-    ] = False,
+    task: EachTask = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Remove old runs and versions, as `prune` in params.yaml says; never one with an alias."""
     from roadworthy.pipeline.prune import run
@@ -254,9 +254,7 @@ def prune(
 
 
 @app.command(rich_help_panel="Models")
-def history(
-    task: Annotated[str, typer.Option("--task", help="One task; without it, all.")] = "",
-) -> None:
+def history(task: EachTask = "") -> None:
     """Who decided what about which model, oldest first."""
     from roadworthy.pipeline.summary import history as show
 
@@ -275,12 +273,30 @@ def summary() -> None:
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Image files.")],
     task: TaskOption,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask the champion of a task about images."""
     from roadworthy.pipeline.predict import run
 
     run(images, task, as_json)
+
+
+@app.command(rich_help_panel="Models")
+def inspect(
+    sources: Annotated[list[Path], typer.Argument(help="Images, folders, videos.")],
+    out: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("inspected"),
+    ask: Annotated[list[str], typer.Option(help="Tasks to ask.")] = ["police", "brand"],  # noqa: B006
+    find: Annotated[str, typer.Option(help="Task that searches; else detector.")] = "",
+    every: Annotated[int | None, typer.Option(min=1, help="Frames; else 5 a second.")] = None,
+    as_json: AsJson = False,
+    pictures: Annotated[bool, typer.Option(help="Draw the boxes.")] = True,
+    heat: Annotated[bool, typer.Option("--heat", help="Draw the confidence too.")] = False,
+    score: Annotated[bool, typer.Option("--score", help="Compare with boxes.csv.")] = False,
+) -> None:
+    """Find the cars in images and videos, and ask other champions about each."""
+    from roadworthy.pipeline.inspect import run
+
+    run(sources, out, ask, find, every, as_json, pictures, heat, score)
 
 
 @app.command(rich_help_panel="Service")
@@ -294,7 +310,7 @@ def package() -> None:
 
 @app.command(rich_help_panel="Service")
 def serve(
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 3000,
+    port: Port = 3000,
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines ask.")] = "127.0.0.1",
 ) -> None:
     """Serve the packaged champions over HTTP."""
@@ -304,9 +320,7 @@ def serve(
 
 
 @app.command(rich_help_panel="Models")
-def ui(
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 5000,
-) -> None:
+def ui(port: Port = 5000) -> None:
     """Open MLflow's pages on the runs and the registry."""
     from roadworthy.tracking import store
 

@@ -19,6 +19,7 @@ STAGES = (
     "prepare",
     "augment",
     "pretrain",
+    "scenes",
     "train",
     "evaluate",
     "export",

@@ -8,6 +8,7 @@ import pytest
 from findings_made import made
 from roadworthy.evaluation.card import limits, write_card
 from roadworthy.evaluation.findings import Fitted
+from scenes_made import scenes
 
 SECTIONS = (
     "Model details",
@@ -86,3 +87,13 @@ def test_a_hostile_label_stays_text() -> None:
     assert "<script" not in card and "<b>" not in card
     assert len(re.findall("^## Limits", card, re.M)) == 1
     assert r"a\|b\](x)" in card
+
+
+def test_scenes_have_their_part_where_they_were_searched() -> None:
+    """The figures with their intervals, before speed; a task that searches nothing has no such part."""
+    seen = scenes(24)
+    card = write_card(made(2, scenes=seen))
+    found = re.findall(r"^## (.*)$", card, re.M)
+    assert found == [*SECTIONS[:8], "Scenes", *SECTIONS[8:]] and "nan" not in card
+    for one in seen.figures.values():
+        assert f"| {one.value:.3f} | {one.low:.3f} to {one.high:.3f} |" in card

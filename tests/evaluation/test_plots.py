@@ -9,6 +9,7 @@ from PIL import Image
 from findings_made import made
 from roadworthy import page
 from roadworthy.evaluation import plots
+from scenes_made import scenes
 
 MANY = {"confusion", "slices", "stress", "reliability", "training"}
 
@@ -37,3 +38,11 @@ def test_a_name_stands_beside_every_one_of_120_classes() -> None:
     assert sorted(shown) == sorted(found.labels)
     picture = Image.open(io.BytesIO(page.png(figure)))
     assert 120 * 14 < picture.height < 3000
+
+
+def test_the_curve_of_the_scenes_is_drawn_where_there_is_one() -> None:
+    """The same twice; without a car in any scene there is nothing to draw."""
+    first, again = (plots.scene_curve(made(2, scenes=scenes(16))) for _ in range(2))
+    assert first is not None and again is not None and page.png(first) == page.png(again)
+    assert plots.scene_curve(made(2, scenes=scenes(1))) is None
+    assert "scene_curve" in plots.pictures(made(2, scenes=scenes(16)))

@@ -15,6 +15,7 @@ from roadworthy.evaluation.answers import Answers
 from roadworthy.gate import rules
 from roadworthy.gate.evidence import Evidence, Side, figures
 from roadworthy.params import Promote
+from scenes_made import detections
 
 ROWS = 400
 TARGETS = np.arange(ROWS) % 2
@@ -32,6 +33,10 @@ SETTINGS: dict[str, Any] = {
     "max_latency_ms": 50.0,
     "max_megabytes": 100.0,
 }
+
+
+# What a search finds in whole scenes, and one that finds less.
+FOUND, LESS = detections(36, hit=0.9), detections(36, hit=0.6)
 
 
 def answers(wrong: np.ndarray, sure: float = 0.95) -> Answers:
@@ -56,6 +61,7 @@ def side(name: str, given: Answers, **changes: Any) -> Side:
         "latency_ms": 10.0,
         "megabytes": 90.0,
         "trained_on": np.zeros(ROWS, bool),
+        "detections": FOUND,
     }
     return Side(**{**values, **changes})
 
@@ -82,6 +88,7 @@ def evidence(challenger: Side = GOOD, champion: Side | None = CHAMPION, **change
         "verdict": "passed",
         "lineage": LINEAGE,
         "uncommitted": [],
+        "scenes": len(FOUND),
     }
     return Evidence(**{**values, **changes})
 
@@ -138,6 +145,8 @@ SPOILT: dict[str, tuple[str, Callable[[], Evidence]]] = {
     "probabilities that cannot be believed": ("calibration", overconfident),
     "bad weather": ("robustness", lambda: challenger(stress=shaken(0.7))),
     "no figure of bad weather": ("robustness", lambda: challenger(stress=shaken(float("nan")))),
+    "fewer cars found in scenes": ("scenes", lambda: challenger(detections=LESS)),
+    "no search": ("scenes", lambda: challenger(detections=None)),
     "slow": ("latency", lambda: challenger(latency_ms=51.0, name="car/2")),
     "slower than the champion": ("latency", lambda: challenger(latency_ms=16.0)),
     "no latency": ("latency", lambda: challenger(latency_ms=float("nan"))),

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 
 from roadworthy import params
 from roadworthy.errors import ParamsError
-from roadworthy.pipeline import plan, train
+from roadworthy.pipeline import fitting, plan, train
 from roadworthy.tracking import store
 from small_training import SETTINGS, write_cache
 
@@ -121,8 +121,7 @@ def test_what_does_not_fit_stops_with_one_message(
 def test_how_it_is_run_does_not_make_it_another_training(project: Path) -> None:
     """More processes or rarer checkpoints go on from what is there; another rate begins anew."""
     first = project_of(project)
-    data = train.cached.load(project / "artifacts/car/prepare")
     same = project_of(project, checkpoint_seconds=5, processes=2, workers=1)
     other = project_of(project, lr=0.1)
-    assert train._identity(first, data, None) == train._identity(same, data, None)
-    assert train._identity(first, data, None) != train._identity(other, data, None)
+    assert fitting.identity(first, "images", None) == fitting.identity(same, "images", None)
+    assert fitting.identity(first, "images", None) != fitting.identity(other, "images", None)

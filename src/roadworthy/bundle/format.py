@@ -3,6 +3,8 @@
 bundle.json           what the model is: labels, input, temperature, thresholds, limits, figures
 weights.safetensors   the weights
 model.onnx            the same network as an inference graph
+search.onnx           the same network, sliding over whole pictures  } of a task that
+suppress.onnx         which of overlapping boxes stay                } searches
 reference.json        what validation data look like to it, for drift
 seen.npy              which images it was made with
 card.md               the model card         } added when the run is recorded,
@@ -16,11 +18,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from roadworthy.errors import BundleError
-from roadworthy.params import Backbone, Head, Input, Section
+from roadworthy.params import Backbone, Head, Input, Search, Section
 
 SPEC = "bundle.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
+SEARCH = "search.onnx"
+SUPPRESS = "suppress.onnx"
 REFERENCE = "reference.json"
 SEEN = "seen.npy"
 CARD = "card.md"
@@ -42,6 +46,16 @@ class Lineage(Section):
     """SHA-256 of the backbone that training began from; null from scratch, else a weights' name."""
 
 
+class Searching(Section):
+    """How whole pictures are searched."""
+
+    settings: Search
+    stride: tuple[int, int]
+    """Pixels from one window to the next, down and across."""
+    threshold: float
+    """Probability from which a box counts as found."""
+
+
 class BundleSpec(Section):
     """`bundle.json`."""
 
@@ -61,6 +75,8 @@ class BundleSpec(Section):
     """Probability of the positive class from which the answer is positive; null for many classes."""
     sure: float = 0.0
     """Probability of the answer below which it is marked as not sure."""
+    search: Searching | None = None
+    """Null: the bundle says what a picture shows, not where."""
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     metrics: dict[str, float] = {}

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -67,15 +68,8 @@ class Predictor:
 
     def prepare(self, picture: Picture) -> np.ndarray:
         """Decode one image to uint8 pixels (height, width, channels) of input size."""
-        if isinstance(picture, np.ndarray):
-            picture = images.from_array(picture)
-        if not isinstance(picture, Image.Image):
-            source = picture if isinstance(picture, bytes) else Path(picture)
-            size = len(source) if isinstance(source, bytes) else _size(source)
-            if size > self.spec.max_bytes:
-                raise DataError(f"{size:,} bytes are over {self.spec.max_bytes:,}")
-            picture = images.open_image(source, self.spec.max_pixels)
-        return transforms.centre(transforms.fit(picture, self.spec.input), self.spec.input)
+        image = opened(picture, self.spec)
+        return transforms.centre(transforms.fit(image, self.spec.input), self.spec.input)
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """Raw network outputs (N, 1 or C) for prepared uint8 pixels (N, H, W, C)."""
@@ -107,22 +101,41 @@ class Predictor:
         )
 
 
+def opened(picture: Picture, spec: BundleSpec) -> Image.Image:
+    """The decoded image, within the bundle's limits.
+
+    Raises:
+        DataError: it is too large or no usable image.
+    """
+    if isinstance(picture, np.ndarray):
+        return images.from_array(picture)
+    if isinstance(picture, Image.Image):
+        return picture
+    source = picture if isinstance(picture, bytes) else Path(picture)
+    size = len(source) if isinstance(source, bytes) else _size(source)
+    if size > spec.max_bytes:
+        raise DataError(f"{size:,} bytes are over {spec.max_bytes:,}")
+    return images.open_image(source, spec.max_pixels)
+
+
 def _engine(
     folder: Path, spec: BundleSpec, engine: Engine, threads: int | None
 ) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-    graph = folder / GRAPH
-    if engine in ("auto", "onnx"):
-        try:
-            return "onnx", _onnx(graph, threads)
-        except ImportError:
-            if engine == "onnx":
-                raise BundleError("onnxruntime is not installed") from None
+    if engine == "onnx" or (engine == "auto" and find_spec("onnxruntime")):
+        return "onnx", _onnx(folder / GRAPH, threads)
     return "torch", _torch(folder, spec)
 
 
-def _onnx(graph: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
-    import onnxruntime
+def session(graph: Path, threads: int | None) -> Any:
+    """An ONNX Runtime session on a graph of a bundle.
 
+    Raises:
+        BundleError: the graph is missing or damaged, or ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise BundleError("onnxruntime is not installed") from None
     if not graph.is_file():
         raise BundleError(f"{graph} is missing")
     options = onnxruntime.SessionOptions()
@@ -130,13 +143,17 @@ def _onnx(graph: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray
     if threads:
         options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions share no base class
         raise BundleError(f"{graph} cannot be loaded: {str(error).splitlines()[0]}") from None
-    name = session.get_inputs()[0].name
+
+
+def _onnx(graph: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    engine = session(graph, threads)
+    name = engine.get_inputs()[0].name
 
     def run(batch: np.ndarray) -> np.ndarray:
-        result: np.ndarray = session.run(None, {name: batch})[0]
+        result: np.ndarray = engine.run(None, {name: batch})[0]
         return result
 
     return run

@@ -9,21 +9,34 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from roadworthy.bundle.format import GRAPH, REFERENCE, SEEN, SPEC, WEIGHTS, BundleSpec
+from roadworthy.bundle.format import (
+    GRAPH,
+    REFERENCE,
+    SEARCH,
+    SEEN,
+    SPEC,
+    SUPPRESS,
+    WEIGHTS,
+    BundleSpec,
+)
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.data.seen import save
+from roadworthy.detection.convert import Branch, Sliding, slide
 from roadworthy.errors import BundleError
 from roadworthy.layout import write_json
+from roadworthy.models.build import Network
+from roadworthy.params import Search
 
 
 def write_bundle(
     folder: Path,
     spec: BundleSpec,
-    network: nn.Module,
+    network: Network,
     *,
     reference: dict[str, Any],
     seen: np.ndarray,
     sample: np.ndarray,
+    branch: Branch | None = None,
     parity: float = 1e-3,
 ) -> float:
     """Fill an existing, empty folder and check it by loading it again.
@@ -31,6 +44,7 @@ def write_bundle(
     Args:
         seen: fronts of the digests of the images it was made with, see `data.seen`.
         sample: prepared uint8 pixels (N, height, width, channels) on which graph and torch must agree.
+        branch: where in its window the thing is, for a bundle that searches.
         parity: largest difference of probabilities allowed between the two.
 
     Returns:
@@ -46,6 +60,8 @@ def write_bundle(
     write_json(folder / REFERENCE, reference)
     save(folder / SEEN, seen)
     export_graph(network, folder / GRAPH, spec)
+    if spec.search:
+        export_search(slide(network, spec.input, branch), folder, spec.search.settings)
     difference = disagreement(folder, sample)
     if not difference <= parity:
         raise BundleError(
@@ -58,6 +74,51 @@ def write_bundle(
 def export_graph(network: nn.Module, path: Path, spec: BundleSpec) -> None:
     """Write the network as ONNX with a free batch size."""
     shape = (2, spec.input.channels, spec.input.height, spec.input.width)
+    names = {"images": {0: "batch"}, "logits": {0: "batch"}}
+    _export(network, (torch.zeros(shape),), path, names, 1)
+
+
+def export_search(network: Sliding, folder: Path, settings: Search) -> None:
+    """Write the sliding network for pictures of every size, and torchvision's overlap test, as ONNX."""
+    first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
+    picture = torch.zeros(1, first.in_channels, 256, 512)
+    free = {2: "height", 3: "width"}
+    maps = {
+        "picture": free,
+        "logits": {2: "down", 3: "across"},
+        "offsets": {2: "down", 3: "across"},
+    }
+    # Unfolded the file is a fifth as large: the kernel's transform is computed where it is loaded.
+    _export(network, (picture,), folder / SEARCH, maps, 2, do_constant_folding=False)
+    boxes, scores = torch.rand(2, 4), torch.rand(2)
+    kept = {"boxes": {0: "boxes"}, "scores": {0: "boxes"}, "kept": {0: "kept"}}
+    _export(_Suppress(settings.overlap), (boxes, scores), folder / SUPPRESS, kept, 1)
+
+
+class _Suppress(nn.Module):
+    """torchvision's non-maximum suppression, so that who serves needs no torchvision."""
+
+    def __init__(self, overlap: float) -> None:
+        super().__init__()
+        self.overlap = overlap
+
+    def forward(self, boxes: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Places int64 (K,) of boxes (N, 4) with scores (N,)."""
+        from torchvision.ops import nms
+
+        kept: torch.Tensor = nms(boxes, scores, self.overlap)
+        return kept
+
+
+def _export(
+    network: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    path: Path,
+    names: dict[str, dict[int, str]],
+    outputs: int,
+    **options: Any,
+) -> None:
+    """Write a graph; `names` are those of inputs and then outputs, with the sides that are free."""
     with warnings.catch_warnings():
         # The older exporter folds BatchNorm, takes a third of the time, and writes the same bytes in
         # every folder; the newer one puts source paths into the file.
@@ -66,12 +127,13 @@ def export_graph(network: nn.Module, path: Path, spec: BundleSpec) -> None:
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             network,
-            (torch.zeros(shape),),
+            example,
             str(path),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_axes={"images": {0: "batch"}, "logits": {0: "batch"}},
+            input_names=list(names)[:-outputs],
+            output_names=list(names)[-outputs:],
+            dynamic_axes=names,
             dynamo=False,
+            **options,
         )
 
 

@@ -29,7 +29,7 @@ def decode(offsets: np.ndarray, windows: np.ndarray) -> np.ndarray:
 
 def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Boxes cut off at the edges of a picture of `size` (width, height)."""
-    return np.clip(boxes, 0, np.array([*size, *size], np.float32))
+    return np.asarray(np.clip(boxes, 0, np.array([*size, *size], np.float32)))
 
 
 def overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     corner = np.maximum(one[:, None, :2], other[None, :, :2])
     shared = np.clip(np.minimum(one[:, None, 2:], other[None, :, 2:]) - corner, 0, None).prod(2)
     total = _areas(one)[:, None] + _areas(other)[None] - shared
-    return np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
+    return np.asarray(np.divide(shared, total, out=np.zeros_like(shared), where=total > 0))
 
 
 def absolute(relative: np.ndarray, size: tuple[int, int]) -> np.ndarray:

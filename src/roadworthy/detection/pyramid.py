@@ -40,6 +40,27 @@ def level(plain: Image.Image, scale: float, spec: Input, stride: Size) -> np.nda
     return np.pad(pixels, ((0, down), (0, across), (0, 0)), mode="edge")
 
 
+def corners(pixels: np.ndarray, spec: Input, stride: Size) -> np.ndarray:
+    """Left and top of every window of a level, row by row, int64 (N, 2)."""
+    down, across = _counts(pixels, spec, stride)
+    left, top = np.meshgrid(np.arange(across) * stride[1], np.arange(down) * stride[0])
+    return np.stack([left, top], axis=2).reshape(-1, 2)
+
+
+def windows(corners: np.ndarray, spec: Input) -> np.ndarray:
+    """Boxes (N, 4) of windows with these left and upper edges (N, 2)."""
+    size = np.array([spec.width, spec.height])
+    return np.concatenate([corners, corners + size], axis=1)
+
+
+def _counts(pixels: np.ndarray, spec: Input, stride: Size) -> Size:
+    """Windows down and across."""
+    return (
+        (pixels.shape[0] - spec.height) // stride[0] + 1,
+        (pixels.shape[1] - spec.width) // stride[1] + 1,
+    )
+
+
 def tiles(
     pixels: np.ndarray, spec: Input, stride: Size, most: int
 ) -> Iterator[tuple[Size, np.ndarray]]:
@@ -53,8 +74,7 @@ def tiles(
         max(1, (side - window) // step + 1)
         for window, step in zip((spec.height, spec.width), stride, strict=True)
     )
-    down = (pixels.shape[0] - spec.height) // stride[0] + 1
-    across = (pixels.shape[1] - spec.width) // stride[1] + 1
+    down, across = _counts(pixels, spec, stride)
     for first in range(0, down, rows):
         for start in range(0, across, columns):
             bottom = (min(first + rows, down) - 1) * stride[0] + spec.height

@@ -86,8 +86,7 @@ class Searcher:
             top = (first + np.arange(down)) * self.stride[0]
             left = (start + np.arange(across)) * self.stride[1]
             corner = np.stack(np.meshgrid(left, top), axis=2).reshape(-1, 2)
-            size = (self.input.width, self.input.height)
-            windows = np.concatenate([corner, corner + size], axis=1) / scale
+            windows = pyramid.windows(corner, self.input) / scale
             flat = logits[0].reshape(len(logits[0]), -1).T.astype(np.float64)
             sure = to_probabilities(flat, self.temperature)[:, -1]
             found.append((windows, offsets[0].reshape(4, -1).T, sure))

@@ -35,6 +35,8 @@ class SpectralConv2d(nn.Module):
         self.weight = nn.Parameter(weight.permute(2, 1, 0, 3).contiguous())
         self.bias = nn.Parameter(bias)
         self._known: Tensor | None = None
+        self.forth: Tensor
+        self.back: Tensor
         self.register_buffer("forth", _forth(length), persistent=False)
         self.register_buffer("back", _back(length, self.step), persistent=False)
 
@@ -64,7 +66,7 @@ class SpectralConv2d(nn.Module):
 
     def _remembered(self) -> Tensor:
         """The kernel's transform; in an exported graph it is computed where that is loaded."""
-        if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        if torch.jit.is_tracing():  # type: ignore[no-untyped-call, attr-defined]
             return self._kernel()
         if self._known is None:
             self._known = self._kernel().detach()
@@ -72,7 +74,7 @@ class SpectralConv2d(nn.Module):
 
     def _kernel(self) -> Tensor:
         """Products of complex numbers as one of real ones: (frequency, 2 * out, 2 * h * C)."""
-        spectra = (self.weight @ self.forth[: self.columns]).permute(3, 2, 0, 1)  # type: ignore[index]
+        spectra = (self.weight @ self.forth[: self.columns]).permute(3, 2, 0, 1)
         spectra = spectra.reshape(self.frequencies, 2, self.outputs, self.rows * self.channels)
         real, imaginary = spectra[:, 0], -spectra[:, 1]  # conjugate: a correlation
         upper = torch.cat([real, -imaginary], 2)

@@ -29,6 +29,7 @@ def write_card(found: Findings) -> str:
         *_section("Figures by slice", _slices(found)),
         *_section("Calibration and thresholds", _fitted(found)),
         *_section("Robustness and behaviour", [*_robustness(found), *_behaviour(found)]),
+        *_section("Scenes", _scenes(found)),
         *_section("Speed and size", _speed(found)),
         *_section("Limits", [_list(limits(found))]),
         *_section("Training cost", [_cost(found)]),
@@ -161,6 +162,25 @@ def _behaviour(found: Findings) -> list[str]:
     return (
         [_table(("check", "verdict", "in words"), rows)] if rows else ["Behaviour was not checked."]
     )
+
+
+def _scenes(found: Findings) -> list[str]:
+    seen = found.scenes
+    if seen is None:
+        return []
+    named = [(words.SCENES.get(name, (name, "")), one) for name, one in seen.figures.items()]
+    rows = [
+        (title, f"{one.value:.3f}", words.interval(one), means) for (title, means), one in named
+    ]
+    sizes = [
+        (row["size"], row["cars"], words.three(row["recall"]), words.ends(row["low"], row["high"]))
+        for row in seen.sizes.to_dict("records")
+    ]
+    return [
+        words.scenes(seen),
+        _table(("figure", "test scenes", f"{found.confidence:.0%} interval", "meaning"), rows),
+        _table(("size", "cars", "recall", "interval"), sizes),
+    ]
 
 
 def _speed(found: Findings) -> list[str]:

@@ -10,6 +10,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from roadworthy.evaluation.bootstrap import Estimate
+    from roadworthy.evaluation.scenes import Scenes
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Fitted:
     """Probability of the positive class from which the answer is positive; None of many classes."""
     sure: float
     """Probability of the answer below which it is marked as not sure."""
+    box_threshold: float | None = None
+    """Probability from which a box in a scene counts as found; None where nothing is searched."""
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,5 @@ class Findings:
     """None where the run's record is not at hand."""
     lineage: dict[str, str]
     """Commit, data version, run, backbone ..., as people read them."""
+    scenes: "Scenes | None" = None
+    """Of a task whose network searches whole scenes."""

@@ -19,7 +19,7 @@ def pictures(found: Findings) -> dict[str, Figure]:
     """All of them, by the name of their file; those that a task has no findings for are left out."""
     made = {"confusion": confusion(found), "slices": slices(found), "stress": stress(found)}
     made |= {"reliability": reliability(found), "curves": curves(found)}
-    made |= {"training": training(found.history)}
+    made |= {"training": training(found.history), "scene_curve": scene_curve(found)}
     return {name: figure for name, figure in made.items() if figure is not None}
 
 
@@ -76,6 +76,23 @@ def curves(found: Findings) -> Figure | None:
         axes.plot(table["threshold"], table[name], color=colour, ls=dash, label=name)
     axes.axvline(chosen, color=INK, lw=1, label=f"chosen: {chosen:g}")
     axes.set(xlabel="threshold", title="Threshold, test split", ylim=(0, 1.03), xlim=(0, 1))
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def scene_curve(found: Findings) -> Figure | None:
+    """Precision against recall in whole scenes, with the chosen threshold."""
+    seen = found.scenes
+    if seen is None or not seen.cars:
+        return None
+    figure, axes = _figure(4.2, 3.8)
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls="--", label="precision = recall")
+    axes.plot(seen.curve["recall"], seen.curve["precision"], color=ACCENT)
+    at = seen.figures["recall"].value, seen.figures["precision"].value
+    axes.plot(*at, "D", color=BAD, ms=5, label=f"threshold {seen.threshold:.3g}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.03))
+    area = seen.figures["average_precision"].value
+    axes.set_title(f"Cars in {seen.images} test scenes: area {area:.3f}")
     axes.legend(frameon=False, loc="lower left")
     return figure
 

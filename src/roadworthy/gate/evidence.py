@@ -18,6 +18,8 @@ from roadworthy.data import seen
 from roadworthy.errors import BundleError, DataError
 from roadworthy.evaluation import metrics, slices, stress
 from roadworthy.evaluation.answers import Answers
+from roadworthy.evaluation.detections import Detections
+from roadworthy.gate.scenes import SceneCourse, search
 from roadworthy.progress import Report
 
 MEGABYTE = 1_000_000
@@ -48,6 +50,8 @@ class Side:
     """Of the inference graph."""
     trained_on: np.ndarray | None
     """Whether each test image was among those it was made with, (N,); None: there is no record."""
+    detections: Detections | None = None
+    """What it found in the test scenes; None where there are none, or it cannot search."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Evidence:
     champion: Side | None
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     """Slices by name, as row numbers."""
+    scenes: int = 0
+    """Test scenes that were searched; 0 where the task has none."""
     verdict: str | None = None
     """What validation said of the data: `passed`, `failed`; None where it was not asked."""
     lineage: Lineage | None = None
@@ -86,16 +92,19 @@ class Course:
     """Images that are also blurred, darkened ...; 0 for none."""
     seed: int = 0
     confidence: float = 0.95
+    scenes: SceneCourse | None = None
+    """Whole scenes to be searched; None where the task has none."""
 
 
 def drive(
     course: Course, challenger: Model, champion: Model | None, report: Report | None = None
 ) -> Evidence:
-    """Run both models over the test images.
+    """Run both models over the test images, and over the test scenes where there are some.
 
     Raises:
         BundleError: a bundle is incomplete, damaged, of another task, or gives no numbers.
-        DataError: there are no rows, a test image cannot be used or is not the one that was split,
+        DataError: there are no rows, a test image or scene cannot be used or is not the one that
+            was split,
             or a binary challenger answers with other labels than the champion.
     """
     if course.rows.empty:
@@ -113,14 +122,18 @@ def drive(
     pixels = [_decoded(predictor, course.rows, report) for predictor in predictors]
     latencies = speed.latencies(predictors, [images[:1] for images in pixels])
     sides = [
-        _side(model, predictor, images, labels, course, latency)
+        _side(model, predictor, images, labels, course, latency, report)
         for model, predictor, images, latency in zip(
             models, predictors, pixels, latencies, strict=True
         )
     ]
     masks = slices.parts(course.rows, course.slices)
     parts = {name: np.flatnonzero(mask) for name, mask in masks.items()}
-    return Evidence(labels, course.rows, sides[0], sides[1] if champion else None, parts)
+    before, searched = (
+        sides[1] if champion else None,
+        len(course.scenes.paths) if course.scenes else 0,
+    )
+    return Evidence(labels, course.rows, sides[0], before, parts, searched)
 
 
 def _side(
@@ -130,6 +143,7 @@ def _side(
     labels: Labels,
     course: Course,
     latency: float,
+    report: Report | None,
 ) -> Side:
     targets = np.array([labels.index(label) for label in course.rows["label"]], np.int64)
     own = np.array([labels.index(label) for label in predictor.spec.labels])
@@ -172,7 +186,17 @@ def _side(
         trained_on=seen.among(course.rows["sha256"], record)
         if record is not None and len(record)
         else None,
+        detections=_searched(model, course.scenes, report) if course.scenes else None,
     )
+
+
+def _searched(model: Model, course: SceneCourse, report: Report | None) -> Detections | None:
+    """None of a bundle that cannot search."""
+    if read_spec(model.folder).search is None:
+        return None
+    from roadworthy.bundle.finder import Finder
+
+    return search(model.name, Finder(model.folder).find, course, _content, report)
 
 
 def figures(answers: Answers) -> dict[str, float]:
@@ -207,15 +231,7 @@ def _decoded(predictor: Predictor, rows: pd.DataFrame, report: Report | None) ->
     """The test images as the model sees them, uint8 (N, H, W, C), read from their files now."""
     found = []
     for place, row in enumerate(rows[["path", "sha256"]].itertuples(index=False)):
-        try:
-            content = Path(str(row.path)).read_bytes()
-        except OSError as error:
-            raise DataError(f"test image {row.path}: {error.strerror}") from None
-        if hashlib.sha256(content).hexdigest() != row.sha256:
-            raise DataError(
-                f"test image {row.path} is not the one that was split: `roadworthy setup --restore` "
-                "brings the recorded data back, `dvc repro` takes the new ones in"
-            )
+        content = _content(str(row.path), str(row.sha256))
         try:
             found.append(predictor.prepare(content))
         except DataError as error:
@@ -223,3 +239,21 @@ def _decoded(predictor: Predictor, rows: pd.DataFrame, report: Report | None) ->
         if report:
             report(place + 1, len(rows))
     return np.stack(found)
+
+
+def _content(path: str, sha256: str) -> bytes:
+    """The bytes of a test image, if they are still those that were split.
+
+    Raises:
+        DataError: they are not, or cannot be read.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"test image {path}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(
+            f"test image {path} is not the one that was split: `roadworthy setup --restore` "
+            "brings the recorded data back, `dvc repro` takes the new ones in"
+        )
+    return content

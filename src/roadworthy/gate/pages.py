@@ -15,6 +15,7 @@ from roadworthy.errors import DataError
 from roadworthy.evaluation import metrics
 from roadworthy.evaluation.bootstrap import Bootstrap
 from roadworthy.evaluation.compare import compare
+from roadworthy.gate import scenes
 from roadworthy.gate.evidence import Evidence
 from roadworthy.gate.rules import Ruling, losses
 from roadworthy.params import Promote
@@ -68,12 +69,13 @@ def html(
 
 
 def sides(evidence: Evidence, intervals: Collection[str], settings: Promote) -> list[str]:
-    """HTML sections: figures, classes, slices and weather side by side, and where the two differ.
+    """HTML sections: figures, scenes, classes, slices and weather of both, and where they differ.
 
     Args:
         intervals: figures that get one.
     """
     parts = {"Figures, on the same images": figures(evidence, intervals, settings)}
+    parts["Cars found in the same whole scenes"] = scenes.table(evidence)
     if evidence.champion is not None:
         targets = evidence.challenger.answers.targets
         classes = {label: np.flatnonzero(targets == n) for n, label in enumerate(evidence.labels)}

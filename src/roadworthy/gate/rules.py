@@ -17,6 +17,7 @@ from roadworthy.errors import ParamsError
 from roadworthy.evaluation import metrics, stress
 from roadworthy.evaluation.bootstrap import Bootstrap
 from roadworthy.evaluation.compare import compare
+from roadworthy.gate import scenes
 from roadworthy.gate.evidence import Evidence, Side
 from roadworthy.params import Promote
 
@@ -177,6 +178,9 @@ def _robustness(evidence: Evidence, settings: Promote) -> Finding | None:
     limit = f"no loss over {settings.max_stress_drop:g}"
     passed = _judged(change, change >= -settings.max_stress_drop)
     return passed, f"{change:+.4f} (to {kept:.4f})", limit, words
+
+
+rule("scenes")(scenes.judge)
 
 
 @rule("latency")

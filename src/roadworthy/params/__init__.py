@@ -94,6 +94,7 @@ class TaskPlan(Section):
     seed: int
     kind: Literal["binary", "multiclass"]
     images: Path
+    scenes: Path = Path("data/scenes")
     label: Label
     input: Input
     backbone: Backbone
@@ -121,6 +122,12 @@ class TaskPlan(Section):
         given = self.input.size == "set"
         if given and not len(self.input.mean) == len(self.input.std) == self.input.channels:
             raise ValueError("input.mean and input.std need one value per channel")
+        if self.search.enabled and self.kind != "binary":
+            raise ValueError(
+                "search.enabled is for a binary task: its last label is what is sought"
+            )
+        if self.search.smallest > self.search.largest:
+            raise ValueError("search.smallest is larger than search.largest")
         if self.split.val + self.split.test >= 0.9:
             raise ValueError("split.val and split.test leave less than a tenth to train on")
         return self
@@ -175,6 +182,8 @@ class Params(Section):
 
     seed: int = 7
     generate: Generate = Generate()
+    scenes: Path = Path("data/scenes")
+    """Whole pictures with boxes, for tasks that search."""
     tasks: Annotated[dict[TaskName, Task], Field(min_length=1)]
     pretrain: Pretrain = Pretrain()
     input: Input = Input()
@@ -216,7 +225,7 @@ class Params(Section):
         own = {key: task[key] for key in ("kind", "images", "label")}
         return _checked(
             TaskPlan,
-            {"name": name, "seed": self.seed, **own, **sections},
+            {"name": name, "seed": self.seed, "scenes": self.scenes, **own, **sections},
             f"params.yaml: tasks.{name}: ",
         )
 

@@ -16,7 +16,11 @@ from roadworthy.tracking.runs import EVALUATION, RunLog
 def nested(found: Findings) -> dict[str, Any]:
     """The figures as `metrics.json` has them, six digits: enough, and stable to read in a diff."""
     shown: dict[str, Any] = {"baseline": {"accuracy": round(found.baseline, 6)}}
-    for split, estimates in (("test", found.figures), ("val", found.validation)):
+    scenes = found.scenes.figures if found.scenes else None
+    measured = {"test": found.figures, "val": found.validation, "scenes": scenes}
+    for split, estimates in measured.items():
+        if estimates is None:
+            continue
         shown[split] = {}
         for name, e in estimates.items():
             ends = {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}

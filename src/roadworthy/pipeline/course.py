@@ -6,8 +6,11 @@ import pandas as pd
 
 from roadworthy import layout
 from roadworthy.errors import DataError, TrackingError
+from roadworthy.evaluation.detections import truths
 from roadworthy.gate.evidence import Course, Model
+from roadworthy.gate.scenes import SceneCourse
 from roadworthy.params import TaskPlan
+from roadworthy.pipeline import scenes
 from roadworthy.pipeline.split import ROWS
 from roadworthy.quality.units import units
 from roadworthy.tracking import registry
@@ -37,7 +40,17 @@ def course(plan: TaskPlan) -> Course:
         stress=plan.evaluate.stress,
         seed=plan.seed,
         confidence=plan.promote.confidence,
+        scenes=_scenes(plan),
     )
+
+
+def _scenes(plan: TaskPlan) -> SceneCourse | None:
+    """The test scenes of a task that searches."""
+    listed = scenes.listed(plan, "test")
+    if listed is None:
+        return None
+    rows = listed.rows
+    return SceneCourse(list(rows["path"]), list(rows["sha256"]), truths(rows, listed.found.boxes))
 
 
 def model_of(version: Version) -> Model:

@@ -40,7 +40,7 @@ from roadworthy.evaluation.findings import Findings, Fitted, Shot, Speed
 from roadworthy.layout import folder, needed, replacing, write_json
 from roadworthy.models.outputs import to_probabilities
 from roadworthy.params import TaskPlan
-from roadworthy.pipeline import record, train
+from roadworthy.pipeline import record, searched, train
 from roadworthy.pipeline.compared import log, nested
 from roadworthy.pipeline.spec import bundle_spec
 from roadworthy.pipeline.subject import Subject, logits
@@ -75,11 +75,14 @@ def run(plan: TaskPlan) -> None:
     store.connect()  # before any work: nothing is measured that could not be recorded
     set_threads(plan.train.threads)
     trained = train.load(plan)
-    found, subject = _found(plan, trained)
+    with tempfile.TemporaryDirectory(prefix="roadworthy-") as name:
+        bundle = _bundle(plan, trained, Path(name))
+        found, subject = _found(plan, trained, bundle)
+        quick = _speed(trained, bundle)
     run = record.run_of(plan, trained)
     measured = replace(
         found,
-        speed=_speed(plan, trained, found.fitted),
+        speed=quick,
         spent=energy.spent(run.run_id, plan.evaluate.energy),
         lineage={k: str(v) for k, v in run.lineage().model_dump().items() if v is not None},
     )
@@ -92,9 +95,14 @@ def run(plan: TaskPlan) -> None:
         f"evaluate {plan.name}: test accuracy {test.value:.3f} ({test.low:.3f} to {test.high:.3f}), "
         f"{found.baseline:.3f} from size and colour alone"
     )
+    if found.scenes and (area := found.scenes.figures.get("average_precision")):
+        print(
+            f"  scenes: area under precision and recall {area.value:.3f} ({area.low:.3f} to "
+            f"{area.high:.3f}) on {found.scenes.images} pictures with {found.scenes.cars} boxes"
+        )
 
 
-def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
+def _found(plan: TaskPlan, trained: Trained, bundle: Path) -> tuple[Findings, Subject]:
     data, settings = trained.data, plan.evaluate
     rows = {name: data.rows.iloc[data.places(name)] for name in ("train", "val", "test")}
     # Asked first: a misspelt setting is said before minutes of work.
@@ -102,6 +110,7 @@ def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
     slices.parts(rows["test"], settings.slices)
     raw = {split: logits(trained, split) for split in ("val", "test")}
     fitted = _fit(plan, trained, raw["val"], rows["val"])
+    fitted = replace(fitted, box_threshold=searched.threshold(plan, bundle))
     answers = {name: answers_of(trained, name, raw[name], rows[name], fitted) for name in raw}
     test, plain = answers["test"], to_probabilities(raw["test"])
     pixels = centre(data.pixels(data.places("test")), data.input)
@@ -142,6 +151,7 @@ def _found(plan: TaskPlan, trained: Trained) -> tuple[Findings, Subject]:
         speed=None,
         spent=None,
         lineage={},
+        scenes=searched.scenes(plan, bundle, fitted.box_threshold, resampled),
     )
     return found, subject
 
@@ -215,21 +225,26 @@ def _explained(subject: Subject) -> dict[str, list[Shot]]:
     return found
 
 
-def _speed(plan: TaskPlan, trained: Trained, fitted: Fitted) -> Speed:
-    """Of the graph as `export` will write it."""
+def _bundle(plan: TaskPlan, trained: Trained, into: Path) -> Path:
+    """The graphs as `export` will write them; what is fitted here is not in them."""
     data = trained.data
     pixels = centre(data.pixels(data.places("val")[:SPEED_IMAGES]), data.input)
-    with tempfile.TemporaryDirectory(prefix="roadworthy-") as name:
-        write_bundle(
-            Path(name),
-            bundle_spec(plan, trained, fitted, {}),
-            trained.network,
-            reference={},
-            seen=np.empty(0, np.uint64),
-            sample=pixels,
-            parity=plan.export.parity,
-        )
-        return speed.measure(Path(name), pixels)
+    write_bundle(
+        into,
+        bundle_spec(plan, trained, Fitted(1.0, None, 0.0), {}),
+        trained.network,
+        reference={},
+        seen=np.empty(0, np.uint64),
+        sample=pixels,
+        branch=trained.branch,
+        parity=plan.export.parity,
+    )
+    return into
+
+
+def _speed(trained: Trained, bundle: Path) -> Speed:
+    data = trained.data
+    return speed.measure(bundle, centre(data.pixels(data.places("val")[:SPEED_IMAGES]), data.input))
 
 
 def _write(found: Findings, subject: Subject, out: Path) -> None:
@@ -246,6 +261,10 @@ def _write(found: Findings, subject: Subject, out: Path) -> None:
     pictures: dict[str, Figure | Image.Image] = {
         **plots.pictures(found),
     }
+    if found.scenes:
+        found.scenes.curve.round(6).to_csv(out / "tables" / "scene_curve.csv", index=False)
+        found.scenes.sizes.round(6).to_csv(out / "tables" / "scene_sizes.csv", index=False)
+        pictures |= {f"scenes_{name}": sheet for name, sheet in found.scenes.pictures.items()}
     for name, shots in (("errors", found.errors), ("same_images", found.fixed)):
         if shots:
             pictures[name] = gallery.sheet(shots)

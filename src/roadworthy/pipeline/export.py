@@ -39,16 +39,23 @@ def run(plan: TaskPlan) -> None:
     with replacing(folder(plan.name, "export")) as out:
         difference = write_bundle(
             out,
-            bundle_spec(plan, trained, fitted, figures["test"]),
+            bundle_spec(plan, trained, fitted, _figures(figures)),
             trained.network,
             reference=profile(data.rows.iloc[data.places("val")], answers),
             seen=_seen(plan, trained),
             sample=val[:PARITY_IMAGES],
+            branch=trained.branch,
             parity=plan.export.parity,
         )
         card = (measured / CARD).read_text(encoding="utf-8")
         record.run_of(plan, trained).bundle(out, card)
     print(f"export {plan.name}: graph and torch agree to {difference:.1e} in probability")
+
+
+def _figures(measured: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Those on test images, and those on test scenes as `scenes_NAME`."""
+    scenes = measured.get("scenes", {})
+    return measured["test"] | {f"scenes_{name}": value for name, value in scenes.items()}
 
 
 def _seen(plan: TaskPlan, trained: Trained) -> np.ndarray:

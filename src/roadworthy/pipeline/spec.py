@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from roadworthy.bundle.format import BundleSpec
+from roadworthy.bundle.format import BundleSpec, Searching
 from roadworthy.data.ledger import SPLITS
+from roadworthy.detection.convert import slide
 from roadworthy.evaluation.findings import Fitted
 from roadworthy.params import TaskPlan
 from roadworthy.pipeline.train import Trained
@@ -29,8 +30,18 @@ def bundle_spec(
         temperature=fitted.temperature,
         threshold=fitted.threshold,
         sure=fitted.sure,
+        search=_searching(plan, trained, fitted) if plan.search.enabled else None,
         max_bytes=plan.export.max_bytes,
         max_pixels=plan.export.max_pixels,
         metrics=dict(figures),
         rows={split: len(data.places(split)) for split in SPLITS},
+    )
+
+
+def _searching(plan: TaskPlan, trained: Trained, fitted: Fitted) -> Searching:
+    return Searching(
+        settings=plan.search,
+        stride=slide(trained.network, plan.input).stride,
+        # Before one was fitted, every box counts.
+        threshold=plan.search.floor if fitted.box_threshold is None else fitted.box_threshold,
     )

@@ -9,16 +9,15 @@ from typing import Any
 
 from roadworthy.data import cached
 from roadworthy.data.cached import Cache
+from roadworthy.data.extended import Extended
 from roadworthy.errors import ParamsError, StaleError
 from roadworthy.layout import PLAN, PRETRAIN, needed
-from roadworthy.models.build import Network, build
-from roadworthy.models.weights import load_backbone
+from roadworthy.models.build import Network
 from roadworthy.params import TaskPlan, load_plan
-from roadworthy.pipeline import pretrain
-from roadworthy.pipeline.train import SHAPES, fitted
+from roadworthy.pipeline import pretrain, scenes
+from roadworthy.pipeline.fitting import SHAPES, begin, fitted
 from roadworthy.tracking import lineage, process
 from roadworthy.tracking.runs import RunLog
-from roadworthy.training.criterion import outputs
 from roadworthy.training.history import read_history
 from roadworthy.training.optimising import mode_of
 from roadworthy.training.watch import DivergedError
@@ -30,6 +29,7 @@ SEARCHES = Path(".cache") / "tune"
 PREPARED = ("kind", "images", "label", "input", "split", "prepare")
 SOURCE = {"mlflow.source.name": "roadworthy tune"}
 TRIAL = "roadworthy.trial"
+Source = Cache | Extended
 
 
 class Tuner:
@@ -47,7 +47,7 @@ class Tuner:
         one = plan.train.model_copy(update={"processes": 1})
         self.plan = plan = plan.model_copy(update={"train": one})
         self.entries = space.read(plan)
-        self.data = cached.load(needed(plan.name, "prepare"))
+        self.data = scenes.learned(plan, cached.load(needed(plan.name, "prepare")))
         _fresh(plan)
         backbone = _networks(plan, self.entries, self.data)
         self.origin = lineage.collect(lineage.params_hash(plan), backbone)
@@ -77,7 +77,7 @@ class Tuner:
             return
         kept = self.search.folder / f"trial-{lineage.params_hash(plan)[:16]}"
         kept.mkdir(exist_ok=True)
-        network, _ = _network(plan, self.data)
+        network, _ = begin(plan, self.data.labels)
         with self._record(plan, claim.number, kept) as record:
             try:
                 value = self._train(plan, network, kept, record, claim)
@@ -151,23 +151,16 @@ def _fresh(plan: TaskPlan) -> None:
         )
 
 
-def _network(plan: TaskPlan, data: Cache) -> tuple[Network, str | None]:
-    network = build(
-        plan.backbone, plan.head, outputs(plan, len(data.labels)), plan.input, plan.seed
-    )
-    return network, load_backbone(network, plan.backbone, PRETRAIN / pretrain.WEIGHTS)
-
-
-def _networks(plan: TaskPlan, entries: dict[str, space.Entry], data: Cache) -> str | None:
+def _networks(plan: TaskPlan, entries: dict[str, space.Entry], data: Source) -> str | None:
     """What training begins from; every network that the search may ask for can be made."""
     for name, entry in entries.items():
         if name.startswith(("backbone.", "head.")):
             for value in entry.tried():
-                _network(space.changed(plan, {name: value}), data)
-    return _network(plan, data)[1]
+                begin(space.changed(plan, {name: value}), data.labels)
+    return begin(plan, data.labels)[1]
 
 
-def _identity(plan: TaskPlan, data: Cache, backbone: str | None) -> str:
+def _identity(plan: TaskPlan, data: Source, backbone: str | None) -> str:
     """Names a search: the same space around the same settings, images and start."""
     asked: list[Any] = [plan.tune.metric, plan.tune.space]
     parts = [*asked, plan.model_dump(mode="json", include=SHAPES), data.digest, backbone]

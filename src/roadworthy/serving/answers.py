@@ -18,6 +18,37 @@ EXAMPLE: JsonDict = {
         }
     ],
 }
+INSPECTED: JsonDict = {
+    "steps": [
+        {
+            "task": "detector",
+            "version": 2,
+            "does": "where the cars are",
+            "figures": {"scenes_average_precision": {"value": 0.934, "low": 0.895, "high": 0.962}},
+        },
+        {
+            "task": "police",
+            "version": 3,
+            "does": "police of each",
+            "figures": {"accuracy": {"value": 0.947, "low": 0.914, "high": 0.973}},
+        },
+    ],
+    "unknown": ["errors add up: a car that is missed is not asked about"],
+    "scenes": [
+        {
+            "filename": "street.jpg",
+            "width": 640,
+            "height": 426,
+            "cars": [
+                {
+                    "box": {"left": 81.0, "top": 230.5, "right": 219.0, "bottom": 290.0},
+                    "score": 0.981,
+                    "answers": {"police": {"label": "police", "probability": 0.993, "sure": True}},
+                }
+            ],
+        }
+    ],
+}
 
 
 class Answer(BaseModel):
@@ -46,6 +77,67 @@ class AllAnswers(BaseModel):
     results: list[TaskAnswer]
 
 
+class Box(BaseModel):
+    """A place in an image, pixels from its left upper corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class CarAnswer(BaseModel):
+    """What one champion says of one car."""
+
+    label: str
+    probability: float = Field(ge=0, le=1, description="Of the label, calibrated on whole images")
+    sure: bool = Field(description="False: let a person look at it")
+
+
+class FoundCar(BaseModel):
+    """One car, and what was said of it."""
+
+    box: Box
+    score: float = Field(ge=0, le=1, description="Probability that a car is there, calibrated")
+    answers: dict[str, CarAnswer] = Field(description="By task")
+
+
+class InspectedScene(BaseModel):
+    """One image, the surest car first."""
+
+    filename: str
+    width: int
+    height: int
+    cars: list[FoundCar]
+
+
+class Figure(BaseModel):
+    """A share with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class StepInfo(BaseModel):
+    """One champion at work, and what its own test measured."""
+
+    task: str
+    version: int = Field(description="Number in the registry")
+    does: str
+    figures: dict[str, Figure]
+
+
+class Inspection(BaseModel):
+    """The answer of `/inspect`, the scenes in the order of the files."""
+
+    model_config = ConfigDict(json_schema_extra={"example": INSPECTED})
+
+    steps: list[StepInfo] = Field(description="Who was at work, and how good each is")
+    unknown: list[str] = Field(description="What nobody measured, in plain sentences")
+    scenes: list[InspectedScene]
+
+
 class TaskSummary(BaseModel):
     """One task in `/tasks`."""
 
@@ -55,6 +147,7 @@ class TaskSummary(BaseModel):
     model_version: int
     kind: str
     labels: list[str]
+    searches: bool = Field(description="Whether /inspect can find things with it")
 
 
 class TaskInfo(TaskSummary):
@@ -86,3 +179,12 @@ class RefusalBody(BaseModel):
     message: str = Field(description="What was wrong")
     hint: str = Field(description="What to do next")
     request_id: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": RefusalBody, "description": "No such task"},
+    408: {"model": RefusalBody, "description": "The body took too long to arrive"},
+    413: {"model": RefusalBody, "description": "Too large, or too many files"},
+    422: {"model": RefusalBody, "description": "No file, or not a usable image"},
+    429: {"model": RefusalBody, "description": "Too many requests at once"},
+}

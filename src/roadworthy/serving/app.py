@@ -1,4 +1,4 @@
-"""The routes: `POST /predict`, `GET /info`, `GET /tasks`, `GET /metrics` and a hint at `/`."""
+"""The routes: `POST /predict` and `/inspect`, `GET /info`, `/tasks`, `/metrics` and a hint at `/`."""
 
 import os
 from collections.abc import Mapping
@@ -13,17 +13,18 @@ from starlette.exceptions import HTTPException
 from roadworthy import __version__
 from roadworthy.serving.answers import (
     EXAMPLE,
+    REFUSALS,
     AllAnswers,
     Info,
-    RefusalBody,
     TaskAnswer,
     TaskInfo,
     TaskSummary,
 )
 from roadworthy.serving.champions import Champion
-from roadworthy.serving.limits import FORM_BYTES, Limits, too_large
+from roadworthy.serving.inspect import MAX_SCENES, add_route
+from roadworthy.serving.limits import FORM_BYTES, Limits
 from roadworthy.serving.metrics import Metrics
-from roadworthy.serving.predict import NAME_LENGTH, Upload, predict
+from roadworthy.serving.predict import predict, received
 from roadworthy.serving.refusals import Refusal, request_id
 from roadworthy.serving.trace import Trace
 
@@ -31,13 +32,6 @@ ALL = "all"
 USUAL = "car"
 """The task that answers when several are served and none is named."""
 MAX_FILES = 32
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    404: {"model": RefusalBody, "description": "No such task"},
-    408: {"model": RefusalBody, "description": "The body took too long to arrive"},
-    413: {"model": RefusalBody, "description": "Too large, or too many files"},
-    422: {"model": RefusalBody, "description": "No file, or not a usable image"},
-    429: {"model": RefusalBody, "description": "Too many requests at once"},
-}
 FORM_HINT = (
     "send multipart/form-data with one or more parts named file, such as -F file=@street.jpg"
 )
@@ -91,29 +85,19 @@ def create_app(
     ) -> TaskAnswer | AllAnswers:
         """Ask one task's champion, or all, about one or more images."""
         asked = choose(champions, task)
-        if len(file) > MAX_FILES:
-            raise Refusal(
-                413,
-                "too_many_files",
-                f"{len(file)} files are over {MAX_FILES}",
-                "send fewer at a time",
-            )
-        if any((one.size or 0) > max_bytes for one in file):
-            raise too_large(max_bytes)
-        uploads = [
-            Upload((one.filename or f"file {number}")[:NAME_LENGTH], await one.read())
-            for number, one in enumerate(file)
-        ]
+        uploads = await received(file, MAX_FILES, max_bytes)
         results = await anyio.to_thread.run_sync(
             predict, uploads, asked, metrics, limiter=limiter, abandon_on_cancel=False
         )
         return AllAnswers(results=results) if task == ALL else results[0]
 
+    add_route(app, champions, metrics, limiter, max_bytes)
+
     @app.get("/info", summary="Versions, labels, figures, lineage, limits")
     async def info() -> Info:
         return Info(
             version=__version__,
-            limits={"max_bytes": max_bytes, "max_files": MAX_FILES},
+            limits={"max_bytes": max_bytes, "max_files": MAX_FILES, "max_scenes": MAX_SCENES},
             tasks={task: describe(task, champion) for task, champion in champions.items()},
         )
 
@@ -134,6 +118,7 @@ def create_app(
             "service": "roadworthy",
             "tasks": list(champions),
             "try": "curl -F file=@IMAGE -F task=TASK http://HOST:PORT/predict",
+            "or": "curl -F file=@IMAGE -F ask=police -F ask=brand http://HOST:PORT/inspect",
             "see": ["/tasks", "/info", "/openapi.json", "/metrics", "/livez", "/readyz"],
         }
 
@@ -173,6 +158,7 @@ def describe(task: str, champion: Champion) -> TaskInfo:
         model_version=champion.version,
         kind=spec.kind,
         labels=list(spec.labels),
+        searches=champion.finder is not None,
         digest=predictor.digest,
         engine=predictor.engine,
         input=spec.input.model_dump(mode="json"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from roadworthy.bundle.finder import Finder
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.errors import BundleError
 from roadworthy.params import Section
@@ -35,6 +36,8 @@ class Champion:
 
     version: int
     predictor: Predictor
+    finder: Finder | None = None
+    """Of a bundle that can search."""
 
 
 def read_index(folder: Path) -> dict[str, Entry]:
@@ -68,14 +71,18 @@ def load_champions(folder: Path, threads: int | None = None) -> dict[str, Champi
             raise BundleError(
                 f"{folder / task} is not the bundle that was packaged: package it again"
             )
-        champions[task] = Champion(entry.version, predictor)
+        finder = Finder(folder / task, threads) if predictor.spec.search else None
+        champions[task] = Champion(entry.version, predictor, finder)
     warm_up(champions)
     return champions
 
 
 def warm_up(champions: Mapping[str, Champion]) -> None:
-    """Ask every champion about one grey image."""
+    """Ask every champion about one grey image, and let those that can search it."""
     from PIL import Image
 
+    picture = Image.new("RGB", (32, 32), "grey")
     for champion in champions.values():
-        champion.predictor.predict([Image.new("RGB", (32, 32), "grey")])
+        champion.predictor.predict([picture])
+        if champion.finder:
+            champion.finder.find(picture)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from starlette.datastructures import UploadFile
 
 from roadworthy.data import images
 from roadworthy.errors import DataError
@@ -23,6 +24,38 @@ class Upload:
 
     filename: str
     content: bytes
+
+
+async def received(files: Sequence[UploadFile], most: int, max_bytes: int) -> list[Upload]:
+    """The files of a request, read.
+
+    Args:
+        most: files of one request.
+        max_bytes: of one file.
+
+    Raises:
+        Refusal: too many, or one is too large.
+    """
+    if len(files) > most:
+        raise Refusal(
+            413, "too_many_files", f"{len(files)} files are over {most}", "send fewer at a time"
+        )
+    if any((one.size or 0) > max_bytes for one in files):
+        raise too_large(max_bytes)
+    return [
+        Upload((one.filename or f"file {number}")[:NAME_LENGTH], await one.read())
+        for number, one in enumerate(files)
+    ]
+
+
+def unusable(filename: str, error: DataError) -> Refusal:
+    """The refusal of a file that is no usable image."""
+    return Refusal(
+        422,
+        "unusable_image",
+        f"{filename}: {error}",
+        "send a complete JPEG, PNG, WebP, BMP, GIF or TIFF file within the limits of /info",
+    )
 
 
 def predict(
@@ -53,12 +86,7 @@ def _prepare(upload: Upload, champions: Mapping[str, Champion]) -> dict[str, np.
         image = images.open_image(upload.content, min(spec.max_pixels for spec in specs))
         return {task: champion.predictor.prepare(image) for task, champion in champions.items()}
     except DataError as error:
-        raise Refusal(
-            422,
-            "unusable_image",
-            f"{upload.filename}: {error}",
-            "send a complete JPEG, PNG, WebP, BMP, GIF or TIFF file within the limits of /info",
-        ) from None
+        raise unusable(upload.filename, error) from None
 
 
 def _ask(

@@ -15,6 +15,7 @@ import pytest
 from findings_made import made
 from roadworthy.evaluation import report
 from roadworthy.evaluation.findings import Findings
+from scenes_made import scenes
 
 VOID = ("meta", "link", "img", "br", "wbr", "input")
 BROWSER = next(
@@ -100,9 +101,11 @@ def outline(found: Findings) -> Outline:
 
 @pytest.mark.parametrize("classes", [2, 13])
 def test_every_section_is_there_and_led_to(classes: int) -> None:
-    """The jump list and the page are the same list; a threshold is for two classes only."""
-    page = report.render(made(classes))
-    names = [name for name in report.SECTIONS if classes == 2 or name != "Threshold"]
+    """The jump list and the page are the same list; threshold and search are for two classes only."""
+    found = made(classes, scenes=scenes(12) if classes == 2 else None)
+    page = report.render(found)
+    binary = ("Threshold", "Scenes")
+    names = [name for name in report.SECTIONS if classes == 2 or name not in binary]
     anchors = [name.casefold().replace(" ", "-") for name in names]
     assert re.findall(r'<section id="([^"]+)">', page) == anchors
     listed = re.search(r"<nav>(.*?)</nav>", page)
@@ -263,9 +266,9 @@ def test_a_report_on_120_classes_stays_small() -> None:
 )
 def test_a_browser_draws_it_without_a_complaint(classes: int, width: int, tmp_path: Path) -> None:
     """From a file: every chart becomes a picture, the handle moves, a phone need not scroll sideways."""
-    (tmp_path / "report.html").write_text(
-        report.render(made(classes, images=700)), encoding="utf-8"
-    )
+    seen = scenes(12, pictures=True) if classes == 2 else None
+    page = report.render(made(classes, images=700, scenes=seen))
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
     probe = tmp_path / "probe.html"
     probe.write_text(PROBE.format(page="report.html", width=width), encoding="utf-8")
     ran = subprocess.run(
@@ -291,6 +294,6 @@ def test_a_browser_draws_it_without_a_complaint(classes: int, width: int, tmp_pa
     assert not [line for line in ran.stderr.splitlines() if "CONSOLE" in line]
     found = re.search(r'data-seen="([^"]+)"', ran.stdout)
     assert found, "the charts were never drawn"
-    seen = json.loads(base64.b64decode(found[1]))
-    assert seen["drawn"] == seen["charts"] > 8 and seen["marks"] > 100
-    assert seen["moved"] and seen["overflow"] == 0
+    shown = json.loads(base64.b64decode(found[1]))
+    assert shown["drawn"] == shown["charts"] > 8 and shown["marks"] > 100
+    assert shown["moved"] and shown["overflow"] == 0

@@ -8,6 +8,7 @@ from findings_made import made
 from roadworthy.evaluation.bootstrap import Estimate
 from roadworthy.evaluation.findings import Findings
 from roadworthy.evaluation.report import words
+from scenes_made import scenes
 
 
 @pytest.fixture
@@ -104,3 +105,14 @@ def test_a_cut_that_holds_everything_back_says_so() -> None:
     found = made(2)
     none = found.confidences.assign(coverage=0.0, accuracy=float("nan"))
     assert words.held_back_in_words(replace(found, confidences=none)) == "all answers are held back"
+
+
+def test_a_search_that_fails_in_scenes_is_a_concern(clean: Findings) -> None:
+    """Little area is grave, many false alarms and a size that is missed are not; a good one is none."""
+    assert words.concerns(replace(clean, scenes=scenes(40, hit=1.0, alarms=0.1))) == []
+    blind = words.concerns(replace(clean, scenes=scenes(40, hit=0.2, alarms=12.0)))
+    assert [one.grave for one in blind] == [True, False, False]
+    assert {one.section for one in blind} == {"Scenes"}
+    assert "cars that are none" in blind[1].words and "small (" in blind[2].words
+    (empty,) = words.concerns(replace(clean, scenes=scenes(1, alarms=0.0)))
+    assert not empty.grave and "is not known" in empty.words

@@ -9,7 +9,7 @@ from random import Random
 from roadworthy.data.generated.makes import MAKES, Make, file_stem
 
 # Pictures of a label (for 'car': of a label in a source) at scale 1.
-COUNTS = {"police": 760, "car": 380, "brand": 110, "detector": 300, "scenes": 60}
+COUNTS = {"police": 760, "car": 380, "brand": 110, "detector": 300, "scenes": 240}
 _LEAST = {"police": 8, "car": 4, "brand": 8, "detector": 8, "scenes": 9}
 _CLIP_SHARE = 0.10
 _ENDINGS = ("jpg",) * 17 + ("png", "webp", "webp")

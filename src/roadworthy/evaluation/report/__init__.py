@@ -4,7 +4,7 @@ from html import escape
 
 from roadworthy import page
 from roadworthy.evaluation.findings import Findings
-from roadworthy.evaluation.report import frame, pictures, scores, trials, words
+from roadworthy.evaluation.report import frame, pictures, scenes, scores, trials, words
 
 # In the order of the page; one that has nothing to show for a task gives an empty text.
 SECTIONS = {
@@ -17,6 +17,7 @@ SECTIONS = {
     "Slices": trials.slices,
     "Robustness": trials.robustness,
     "Behaviour": trials.behaviour,
+    "Scenes": scenes.scenes,
     "Explanations": pictures.explanations,
     "Errors": pictures.errors,
     "Same images": pictures.fixed,
@@ -63,6 +64,7 @@ def _tiles(found: Findings) -> list[tuple[str, str, str]]:
     second = "pr_auc" if found.kind == "binary" and "pr_auc" in figures else "macro_f1"
     if second in figures:
         tiles.append((words.figure(second), f"{figures[second].value:.3f}", _range(found, second)))
+    tiles += scenes.tiles(found)
     if "ece" in figures:
         before = figures.get("ece_before")
         text = f"temperature {found.fitted.temperature:.3g}"

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from roadworthy.evaluation.detections import MATCH_IOU
 from roadworthy.evaluation.figures import FIGURES
 from roadworthy.evaluation.findings import Findings
+from roadworthy.evaluation.scenes import Scenes
 
 # How a figure is called, where not by its own name.
 TITLES = {
@@ -20,8 +22,23 @@ TITLES = {
     "ece": "calibration error",
     "ece_before": "calibration error before",
 }
+# Figures on whole scenes: what they are called, and what they mean.
+SCENES = {
+    "average_precision": (
+        "area under precision and recall",
+        "over all thresholds; all points, as Pascal VOC has it since 2010",
+    ),
+    "equal_error": ("equal-error rate", "recall at the threshold where precision equals it"),
+    "precision": ("precision", "share of the boxes that hit a car"),
+    "recall": ("recall", "share of the cars that were found"),
+    "f1": ("F1", "harmonic mean of the two"),
+    "false_alarms": ("false alarms per image", "boxes that hit no car; less is better"),
+    "map": ("COCO mAP", "mean over overlaps from 0.5 to 0.95"),
+    "map50": ("COCO mAP50", "at an overlap of 0.5"),
+}
 # Past these an evaluation has something to say against a model; the gate has limits of its own.
 LARGE_ECE, LARGE_DROP, WEAK_CLASS = 0.1, 0.3, 0.5
+SMALL_AREA, MANY_ALARMS, FEW_CARS = 0.5, 1.0, 10
 BLIND = "size, format and colours alone"
 """What the baseline sees: also the size of the file, and the colours of image and border."""
 
@@ -45,6 +62,7 @@ def concerns(found: Findings) -> list[Concern]:
         *_classes(found),
         *_calibration(found),
         *_stress(found),
+        *_scenes(found),
     ]
     return sorted(every, key=lambda one: not one.grave)
 
@@ -105,6 +123,17 @@ def band(found: Findings) -> tuple[float, float]:
     """Probabilities of a binary task's positive class between which an answer is not sure."""
     middle = 0.5 if found.fitted.threshold is None else found.fitted.threshold
     return min(1 - found.fitted.sure, middle), max(found.fitted.sure, middle)
+
+
+def scenes(seen: Scenes) -> str:
+    """What was searched, and what counts as found."""
+    return (
+        f"Searched in {count(seen.images, 'scene')} of the test split, {seen.with_cars} of them with "
+        f"{count(seen.cars, 'car')} in all; the others show how often it sees one where there is "
+        f"none. A box from a score of {cut(seen.threshold)} (the best F1 on validation scenes) is a "
+        f"hit where it covers a car at an intersection over union of {MATCH_IOU:g} or more, one per "
+        f"car. Intervals come from resampling whole scenes."
+    )
 
 
 def drops(found: Findings) -> pd.DataFrame:
@@ -258,3 +287,25 @@ def _stress(found: Findings) -> list[Concern]:
     return [
         Concern(False, f"Strong changes of the image cost it much: {some(kinds)}.", "Robustness")
     ]
+
+
+def _scenes(found: Findings) -> list[Concern]:
+    """A search that misses much, cries wolf, or does not see one size of car."""
+    seen = found.scenes
+    if seen is None:
+        return []
+    area, alarms = seen.figures.get("average_precision"), seen.figures["false_alarms"]
+    said = []
+    if area is None:
+        said.append((False, "No test scene has a car: how many it finds is not known."))
+    elif area.value < SMALL_AREA:
+        said.append((True, f"In whole scenes the area under its curve is {area.value:.3f} only."))
+    if alarms.value > MANY_ALARMS:
+        said.append((False, f"In a scene it sees {alarms.value:.1f} cars that are none."))
+    weak = seen.sizes[(seen.sizes["cars"] >= FEW_CARS) & (seen.sizes["recall"] < WEAK_CLASS)]
+    if len(weak):
+        names = some(
+            [f"{row['size']} ({percent(row['recall'])})" for row in weak.to_dict("records")]
+        )
+        said.append((False, f"It misses most cars in scenes that are {names}."))
+    return [Concern(grave, text, "Scenes") for grave, text in said]

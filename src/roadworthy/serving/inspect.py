@@ -1,0 +1,168 @@
+"""`POST /inspect`: from uploaded pictures to the cars in them. The search is blocking work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Annotated
+
+import anyio
+import anyio.to_thread
+from fastapi import FastAPI, File, Form, UploadFile
+
+from roadworthy.bundle.finder import Finder
+from roadworthy.data import images
+from roadworthy.errors import DataError
+from roadworthy.scene import accuracy
+from roadworthy.scene.inspect import Scene, inspect_picture
+from roadworthy.serving.answers import INSPECTED, REFUSALS, Inspection
+from roadworthy.serving.champions import Champion
+from roadworthy.serving.limits import too_large
+from roadworthy.serving.metrics import Metrics
+from roadworthy.serving.predict import Upload, received, unusable
+from roadworthy.serving.refusals import Refusal
+
+USUAL_FINDER = "detector"
+USUAL_ASKED = ("police", "brand")
+MAX_SCENES = 8
+"""Files of one request: a search takes longer than an answer."""
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """The champion that searches."""
+
+    task: str
+    champion: Champion
+    finder: Finder
+
+
+def add_route(
+    app: FastAPI,
+    champions: Mapping[str, Champion],
+    metrics: Metrics,
+    limiter: anyio.CapacityLimiter,
+    max_bytes: int,
+) -> None:
+    """Let `app` answer `/inspect`."""
+
+    @app.post(
+        "/inspect",
+        response_model=Inspection,
+        responses={**REFUSALS, 200: {"content": {"application/json": {"example": INSPECTED}}}},
+        summary="Find the cars in images",
+    )
+    async def answer(
+        file: Annotated[list[UploadFile], File(description="One or more images")],
+        ask: Annotated[
+            list[str] | None,
+            Form(
+                description="Tasks of /tasks that are asked about each car; without it "
+                + " and ".join(USUAL_ASKED),
+                examples=[list(USUAL_ASKED)],
+            ),
+        ] = None,
+    ) -> Inspection:
+        """Find the cars, and ask other champions about each of them."""
+        finder = searcher(champions)
+        asked = to_ask(champions, ask)
+        uploads = await received(file, MAX_SCENES, max_bytes)
+        usual = USUAL_ASKED if ask is None else ()
+        missing = {task: "it is not served" for task in usual if task not in asked}
+        return await anyio.to_thread.run_sync(
+            inspect,
+            uploads,
+            finder,
+            asked,
+            metrics,
+            missing,
+            limiter=limiter,
+            abandon_on_cancel=False,
+        )
+
+
+def searcher(champions: Mapping[str, Champion]) -> Searcher:
+    """The champion that searches, that of the usual task first.
+
+    Raises:
+        Refusal: none of those served can.
+    """
+    for task in sorted(champions, key=lambda task: task != USUAL_FINDER):
+        champion = champions[task]
+        if champion.finder is not None:
+            return Searcher(task, champion, champion.finder)
+    raise Refusal(
+        404, "no_finder", "no champion that is served can search", "/tasks tells what is served"
+    )
+
+
+def to_ask(champions: Mapping[str, Champion], names: Sequence[str] | None) -> dict[str, Champion]:
+    """Who is asked about each car; without names the usual ones, as far as they are served.
+
+    Raises:
+        Refusal: a named task is not served.
+    """
+    if names is None:
+        return {task: champions[task] for task in USUAL_ASKED if task in champions}
+    for task in filter(None, names):
+        if task not in champions:
+            known = ", ".join(champions)
+            raise Refusal(
+                404, "unknown_task", f"no task is called {task[:60]!r}", f"one of: {known}"
+            )
+    return {task: champions[task] for task in dict.fromkeys(filter(None, names))}
+
+
+def inspect(
+    uploads: Sequence[Upload],
+    by: Searcher,
+    asked: Mapping[str, Champion],
+    metrics: Metrics,
+    missing: Mapping[str, str] | None = None,
+) -> Inspection:
+    """Inspect every file, one after the other.
+
+    Args:
+        missing: tasks that are usually asked and are not, with the reason.
+
+    Raises:
+        Refusal: a file is too large or is no usable image.
+    """
+    scenes = []
+    for upload in uploads:
+        start = perf_counter()
+        scene = _look(upload, by, asked)
+        metrics.inference.labels(by.task).observe(perf_counter() - start)
+        _count(by, asked, scene, metrics)
+        cars = [car.to_json() for car in scene.cars]
+        size = {"width": scene.width, "height": scene.height}
+        scenes.append({"filename": upload.filename, **size, "cars": cars})
+    spec = by.champion.predictor.spec
+    steps = [accuracy.finding(spec, by.champion.version)]
+    steps += [accuracy.asking(one.predictor.spec, one.version) for one in asked.values()]
+    unknown = accuracy.unknown(spec, [one.predictor.spec for one in asked.values()], missing)
+    told = [step.to_json() for step in steps]
+    return Inspection.model_validate({"steps": told, "unknown": unknown, "scenes": scenes})
+
+
+def _look(upload: Upload, by: Searcher, asked: Mapping[str, Champion]) -> Scene:
+    """One decoded image is in memory at a time."""
+    specs = [one.predictor.spec for one in (by.champion, *asked.values())]
+    most_bytes = min(spec.max_bytes for spec in specs)
+    if len(upload.content) > most_bytes:
+        raise too_large(most_bytes)
+    askers = {task: one.predictor for task, one in asked.items()}
+    try:
+        picture = images.open_image(upload.content, min(spec.max_pixels for spec in specs))
+        return inspect_picture(picture, by.finder, askers)
+    except DataError as error:
+        raise unusable(upload.filename, error) from None
+
+
+def _count(by: Searcher, asked: Mapping[str, Champion], scene: Scene, metrics: Metrics) -> None:
+    """Each box is an answer of the finder, and each answer about it one of who was asked."""
+    found = by.champion.predictor.spec.labels[-1]
+    for car in scene.cars:
+        metrics.predictions.labels(by.task, by.champion.version, found, "true").inc()
+        for task, one in car.answers.items():
+            sure = str(one.sure).lower()
+            metrics.predictions.labels(task, asked[task].version, one.label, sure).inc()
