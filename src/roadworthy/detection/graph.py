@@ -1,11 +1,11 @@
 """Rewriting the graph of a classifier's module so that it computes maps where it computed vectors."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
 from torch.fx.passes.shape_prop import ShapeProp
 
 from roadworthy.detection.spectral import LENGTH, SpectralConv2d
@@ -150,13 +150,21 @@ class _Tracer(fx.Tracer):
 
 def _traced(module: nn.Module) -> fx.GraphModule:
     try:
-        traced: Any = fuse(fx.GraphModule(module, _Tracer().trace(module)), no_trace=True)
-        found: fx.GraphModule = traced
-        return found
+        return _fused(fx.GraphModule(module, _Tracer().trace(module)))
     except (fx.proxy.TraceError, TypeError) as error:
         raise TrainingError(
             f"{type(module).__name__} cannot slide over pictures: it decides by its input ({error})"
         ) from None
+
+
+def _fused(module: fx.GraphModule) -> fx.GraphModule:
+    """Convolutions with the BatchNorm behind them as one."""
+    with warnings.catch_warnings():
+        # torch's own module defines a deprecated script method where it is imported.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from torch.fx.experimental.optimization import fuse
+    found: fx.GraphModule = fuse(module, no_trace=True)  # type: ignore[assignment]
+    return found
 
 
 def _same(value: Tensor) -> Tensor:
