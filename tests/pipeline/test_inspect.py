@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -229,8 +230,10 @@ def test_who_inspects(
     champion(
         "detector", tiny_bundle(here / "detector", task="detector", labels=labels, search=search)
     )
-    with pytest.raises(TrackingError, match="no champion can search"):
-        gather([], find="police")
+    with pytest.raises(TrackingError, match="brand has no champion yet"):
+        gather([], find="brand")
+    asked = gather([], find="police")
+    assert asked.finder.find(np.zeros((70, 90, 3), np.uint8)).size == (90, 70)
     with pytest.raises(ParamsError, match="colour"):
         gather(["colour"])
     crew = gather(["police", "brand", "police"])

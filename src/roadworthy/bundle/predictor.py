@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from roadworthy.bundle.format import GRAPH, WEIGHTS, BundleSpec, digest, read_lineage, read_spec
+from roadworthy.bundle.format import GRAPH, BundleSpec, digest, read_lineage, read_spec
 from roadworthy.data import images, transforms
 from roadworthy.errors import BundleError, DataError
 from roadworthy.models.outputs import to_probabilities
@@ -162,18 +162,11 @@ def _onnx(graph: Path, threads: int | None) -> Callable[[np.ndarray], np.ndarray
 def _torch(folder: Path, spec: BundleSpec) -> Callable[[np.ndarray], np.ndarray]:
     try:
         import torch
-        from safetensors.torch import load_file
 
-        from roadworthy.models.build import build
+        from roadworthy.bundle.network import load_network
     except ImportError as error:
         raise BundleError(f"neither onnxruntime nor torch can be used: {error}") from None
-    outputs = 1 if spec.outputs == "sigmoid" else len(spec.labels)
-    network = build(spec.backbone, spec.head, outputs, spec.input)
-    try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, RuntimeError) as error:
-        raise BundleError(f"{folder / WEIGHTS} does not fit: {str(error)[:200]}") from None
-    network.eval()
+    network = load_network(folder, spec)
 
     def run(batch: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

@@ -80,8 +80,9 @@ def export_graph(network: nn.Module, path: Path, spec: BundleSpec) -> None:
 
 def export_search(network: Sliding, folder: Path, settings: Search) -> None:
     """Write the sliding network for pictures of every size, and torchvision's overlap test, as ONNX."""
-    first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
-    picture = torch.zeros(1, first.in_channels, 256, 512)
+    channels, height, width = network.window
+    # Larger than the window, whatever that is.
+    picture = torch.zeros(1, channels, 2 * height, 3 * width)
     free = {2: "height", 3: "width"}
     maps = {
         "picture": free,

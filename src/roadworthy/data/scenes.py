@@ -40,7 +40,9 @@ def read(root: Path, shares: Split, max_pixels: int) -> Scenes:
         file, line, reason = found.faults.iloc[0]
         raise DataError(f"{file}, line {line}: {reason} ({len(found.faults)} such lines in all)")
     things = found.rows["path"].value_counts()
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in images.SUFFIXES)
+    files = sorted(
+        p for p in root.rglob("*") if p.suffix.lower() in images.SUFFIXES and p.is_file()
+    )
     rows = [_row(path, int(things.get(path.as_posix(), 0)), shares, max_pixels) for path in files]
     table = pd.DataFrame(rows, columns=["path", "sha256", "width", "height", "things", "split"])
     if lacking := sorted(set(SPLITS) - set(table.loc[table["things"] > 0, "split"])):

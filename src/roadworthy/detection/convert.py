@@ -33,14 +33,21 @@ class Sliding(nn.Module):
         branch: from features to four offsets (N, 4, h, w), see `geometry.decode`.
         stride: pixels from one window to the next, down and across.
         exact: whether it agrees with the classifier on every window, not only on the whole picture.
+        window: channels, height and width of one.
     """
 
     def __init__(
-        self, backbone: nn.Module, head: nn.Module, branch: nn.Module, stride: Size, exact: bool
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        branch: nn.Module,
+        stride: Size,
+        exact: bool,
+        window: tuple[int, int, int],
     ) -> None:
         super().__init__()
         self.backbone, self.head, self.branch = backbone, head, branch
-        self.stride, self.exact = stride, exact
+        self.stride, self.exact, self.window = stride, exact, window
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, outputs, h, w) and offsets (N, 4, h, w) of normalised pictures (N, C, H, W)."""
@@ -85,10 +92,11 @@ def slide(network: Network, spec: Input, branch: Branch | None = None) -> Slidin
     head = Converter(network.head, network.backbone(window), backbone.size)
     branch = branch or Branch.fixed(feature_width(network))
     offsets = convolution(branch.weight, branch.bias, backbone.size)
-    found = Sliding(
-        backbone.made, head.made, offsets, _stride(backbone.made, window), backbone.exact
-    ).eval()
+    stride, size = _stride(backbone.made, window), (spec.channels, spec.height, spec.width)
+    found = Sliding(backbone.made, head.made, offsets, stride, backbone.exact, size).eval()
     _check(found, network, window)
+    # Attention within parts of the picture (Swin) pads nothing, and sees past the window all the same.
+    found.exact = found.exact and _agrees_aside(found, network, window)
     return found
 
 
@@ -106,6 +114,16 @@ def _stride(backbone: nn.Module, window: Tensor) -> Size:
         LARGER // (size(LARGER, 0)[0] - plain[0]),
         LARGER // (size(0, LARGER)[1] - plain[1]),
     )
+
+
+def _agrees_aside(found: Sliding, network: Network, window: Tensor) -> bool:
+    """Whether it says of the window a stride down and across what the classifier says of it."""
+    (down, across), (height, width) = found.stride, window.shape[2:]
+    shape = (1, window.shape[1], height + down, width + across)
+    picture = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        new, old = found(picture)[0], network(picture[..., down:, across:])
+    return torch.allclose(new[..., -1, -1], old, atol=AGREE, rtol=AGREE)
 
 
 def _check(found: Sliding, network: Network, window: Tensor) -> None:

@@ -132,10 +132,7 @@ class Converter:
         )
 
     def _refusal(self, why: str) -> TrainingError:
-        return TrainingError(
-            f"{self.name} cannot slide over pictures: {why}; use a backbone of convolutions such as "
-            "patch_cnn, resnet50 or vgg11 for a task with search.enabled"
-        )
+        return _refused(self.name, why)
 
 
 ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid)
@@ -148,13 +145,18 @@ class _Tracer(fx.Tracer):
         return isinstance(module, AveragePool) or super().is_leaf_module(module, name)
 
 
+def _refused(name: str, why: str) -> TrainingError:
+    return TrainingError(
+        f"{name} cannot slide over pictures: {why}; use a backbone of convolutions such as "
+        "patch_cnn, resnet50 or vgg11 for a task with search.enabled"
+    )
+
+
 def _traced(module: nn.Module) -> fx.GraphModule:
     try:
         return _fused(fx.GraphModule(module, _Tracer().trace(module)))
     except (fx.proxy.TraceError, TypeError) as error:
-        raise TrainingError(
-            f"{type(module).__name__} cannot slide over pictures: it decides by its input ({error})"
-        ) from None
+        raise _refused(type(module).__name__, f"it decides by its input ({error})") from None
 
 
 def _fused(module: fx.GraphModule) -> fx.GraphModule:

@@ -126,6 +126,8 @@ class TaskPlan(Section):
             raise ValueError(
                 "search.enabled is for a binary task: its last label is what is sought"
             )
+        if self.search.mine and self.input.margin > 1:
+            raise ValueError("search.mine needs input.margin 1.0: false alarms come as windows")
         if self.search.smallest > self.search.largest:
             raise ValueError("search.smallest is larger than search.largest")
         if self.split.val + self.split.test >= 0.9:

@@ -1,6 +1,7 @@
 """inspect: find the cars in pictures and videos, and ask other champions about each of them."""
 
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from roadworthy.bundle.finder import Finder
 from roadworthy.bundle.format import read_spec
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.errors import DataError, TrackingError
+from roadworthy.params import Search
 from roadworthy.progress import bar
 from roadworthy.scene import accuracy, results
 from roadworthy.scene.crew import Crew
@@ -98,8 +100,8 @@ def gather(ask: Sequence[str], find: str = "") -> Crew:
         TrackingError: no champion can search.
     """
     tasks = params.load()
-    version = _searching([tasks.task(find).name] if find else list(tasks.tasks))
-    finder = Finder(registry.bundle_folder(version))
+    version = _named(tasks.task(find).name) if find else _searching(list(tasks.tasks))
+    finder = _finder(registry.bundle_folder(version), tasks.task(version.task).search)
     askers: dict[str, Predictor] = {}
     steps, missing = [accuracy.finding(finder.spec, version.number)], {}
     for task in dict.fromkeys(tasks.task(name).name for name in ask):
@@ -110,6 +112,29 @@ def gather(ask: Sequence[str], find: str = "") -> Crew:
             missing[task] = "it has no champion yet"
     specs = [asker.spec for asker in askers.values()]
     return Crew(finder, askers, steps, accuracy.unknown(finder.spec, specs, missing))
+
+
+def _named(task: str) -> Version:
+    champion = registry.champion(task)
+    if champion is None:
+        raise TrackingError(f"{task} has no champion yet: `make run` trains and promotes one")
+    return champion
+
+
+def _finder(bundle: Path, settings: Search) -> Finder:
+    """Also of a bundle that was not made for searching."""
+    if read_spec(bundle).search:
+        return Finder(bundle)
+    from roadworthy.bundle.converted import convert
+
+    with tempfile.TemporaryDirectory(prefix="roadworthy-") as name:
+        spec = convert(bundle, Path(name), settings)
+        typer.echo(
+            f"{spec.task} was not made for searching: its network slides now, its boxes are whole "
+            "windows, and how well it searches was never measured",
+            err=True,
+        )
+        return Finder(Path(name))
 
 
 def _searching(tasks: Sequence[str]) -> Version:

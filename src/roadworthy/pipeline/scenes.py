@@ -23,7 +23,7 @@ from roadworthy.detection import geometry
 from roadworthy.detection.convert import slide
 from roadworthy.detection.torched import searcher
 from roadworthy.detection.windows import Scene, Windows, around, false_alarms
-from roadworthy.errors import DataError
+from roadworthy.errors import DataError, StaleError
 from roadworthy.layout import CHECKPOINTS, folder, needed, replacing, write_json
 from roadworthy.params import TaskPlan
 from roadworthy.pipeline import fitting
@@ -76,7 +76,7 @@ def learned(plan: TaskPlan, data: Cache) -> Cache | Extended:
     """The task's images with the false alarms that were mined; the cache itself where there are none."""
     if not plan.search.enabled:
         return data
-    further = np.load(needed(plan.name, "scenes") / NEGATIVES)
+    further = np.load(_made(plan) / NEGATIVES)
     return Extended(data, further, BACKGROUND) if len(further) else data
 
 
@@ -84,7 +84,7 @@ def windows(plan: TaskPlan) -> Windows | None:
     """Windows about known boxes; None for a task that does not search."""
     if not plan.search.enabled:
         return None
-    stage = needed(plan.name, "scenes")
+    stage = _made(plan)
     return Windows(np.load(stage / WINDOWS), np.load(stage / OFFSETS))
 
 
@@ -112,7 +112,7 @@ def listed(plan: TaskPlan, split: str) -> Listed | None:
     """The scenes of a split; None for a task that does not search."""
     if not plan.search.enabled:
         return None
-    stage = needed(plan.name, "scenes")
+    stage = _made(plan)
     found = Scenes(pd.read_parquet(stage / ROWS), pd.read_parquet(stage / BOXES))
     return Listed(found.rows[found.rows["split"] == split], found, split)
 
@@ -121,7 +121,10 @@ def _scenes(found: Scenes, split: str) -> Iterator[tuple[str, Scene]]:
     known = dict(tuple(found.boxes.groupby("path")))
     for row in found.rows[found.rows["split"] == split].to_dict("records"):
         path = str(row["path"])
-        content = Path(path).read_bytes()
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise DataError(f"scene {path}: {error.strerror}: run `dvc repro` first") from None
         if sha256(content).hexdigest() != row["sha256"]:
             raise DataError(f"{path} is not the picture that was split: run `dvc repro` first")
         picture = images.open_image(content)
@@ -132,13 +135,23 @@ def _scenes(found: Scenes, split: str) -> Iterator[tuple[str, Scene]]:
 _NONE = np.empty((0, 4))
 
 
+def _made(plan: TaskPlan) -> Path:
+    """The stage's folder, if it was not skipped the last time."""
+    stage = needed(plan.name, "scenes")
+    if (stage / SKIPPED).is_file():
+        raise StaleError(
+            f"{stage} was made without search.enabled: run `dvc repro scenes@{plan.name}` first"
+        )
+    return stage
+
+
 def _mined(plan: TaskPlan, data: Cache, found: Scenes) -> np.ndarray:
     """Hard negatives of all rounds, uint8 (N, h, w, C); each round learns from those before it."""
     spec = plan.input
     further = np.empty((0, spec.height, spec.width, spec.channels), np.uint8)
     rows = found.rows
     empty = Scenes(rows[(rows["split"] == "train") & (rows["things"] == 0)], found.boxes)
-    for number in range(plan.search.mine):
+    for number in range(plan.search.mine if len(empty.rows) else 0):
         title = f"scenes {plan.name}, round {number + 1}:"
         source = Extended(data, further, BACKGROUND)
         network, backbone = fitting.begin(plan, data.labels)
