@@ -82,7 +82,8 @@ def test_coco_agrees_with_the_curve(hit: float, alarms: float, shift: float, see
     given = detections(12, hit=hit, alarms=alarms, shift=shift, seed=seed)
     steps = rank(given).steps()
     found = coco(given)["map50"]
-    assert found == pytest.approx(steps.area_at_101(), abs=0.011)
+    # Rounding may move a step past one of the 101 points, at either end of it.
+    assert found == pytest.approx(steps.area_at_101(), abs=0.021)
     assert found == pytest.approx(steps.area(), abs=0.04)
 
 

@@ -74,7 +74,7 @@ def test_the_bento_holds_what_serving_needs_and_no_more(home: Path, bento: Packa
     shipped = {str(path.relative_to(folder / "src")) for path in (folder / "src").rglob("*.py")}
     assert "roadworthy/serving/service.py" in shipped
     rooms = {path.split("/")[1] for path in shipped if path.count("/") > 1}
-    assert rooms == {"bundle", "data", "models", "params", "serving"}
+    assert rooms == {"bundle", "data", "detection", "models", "params", "scene", "serving"}
     assert (
         "roadworthy/models/build.py" not in shipped and "roadworthy/bundle/write.py" not in shipped
     )
