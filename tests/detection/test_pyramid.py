@@ -45,8 +45,20 @@ def test_scales_fall_and_keep_within_what_is_allowed(
     side = math.sqrt(size[0] * size[1])
     shares = [40 / scale / side for scale in found if scale < enlarge]
     assert all(smallest * 0.999 <= share <= largest * 1.001 for share in shares)
-    # The largest thing is not farther than one step from a level, unless all are enlarged as allowed.
-    assert not shares or shares[-1] * step > largest * 0.999
+    # The largest thing is not farther than one step from a level, unless all are enlarged as allowed
+    # or the next level would be thinner than half a window.
+    thin = min(size[0] * found[-1] / step / 40, size[1] * found[-1] / step / 24) < 0.5
+    assert not shares or thin or shares[-1] * step > largest * 0.999
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 20_000), (20_000, 1), (1, 50_000_000), (50_000, 1_000), (1, 1)]
+)
+def test_no_level_is_larger_than_a_machine_can_bear(size: tuple[int, int]) -> None:
+    """A thin picture of a few bytes, padded to windows, must not keep a server busy for hours."""
+    for scale in pyramid.scales(size, window(), Search(smallest=0.01, enlarge=4)):
+        width, height = (max(1, round(side * scale)) for side in size)
+        assert max(width, 40) * max(height, 24) <= 1.01 * pyramid.LEVEL
 
 
 def test_levels_are_a_step_apart() -> None:

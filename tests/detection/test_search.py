@@ -153,19 +153,28 @@ def test_above_keeps_those_that_are_as_sure() -> None:
     assert len(found.above(1.1)) == 0 and len(found.above(0.0)) == len(found)
 
 
-def test_the_windows_for_mining_are_the_pixels_that_were_judged() -> None:
-    """What is learned from is what was seen: asked again, each window gets the same answer."""
-    picture = planted((240, 160), (20, 20, 68, 47))
+def test_windows_for_mining_are_apart_and_above_the_floor() -> None:
+    """What is learned from are different places, the surest first."""
     asked = searcher(floor=0.2)
-    levels = list(asked.windows(picture))
-    assert sum(len(sure) for _, _, sure in levels) > 2
-    for windows, pixels, sure in levels:
-        assert pixels.shape == (len(windows), 24, 40, 1) and pixels.dtype == np.uint8
-        assert (sure >= 0.2).all()
-        for one, score in zip(pixels, sure, strict=True):
-            logits, _ = brightness(one.transpose(2, 0, 1)[None] / 255)
-            again = 1 / (1 + np.exp(-logits[0, 1, 0, 0]))
-            assert again == pytest.approx(score, abs=1e-4)
+    windows, scales, sure = asked.apart(planted((240, 160), (20, 20, 68, 47)))
+    assert 1 <= len(windows) == len(scales) == len(sure)
+    assert (sure >= 0.2).all() and (np.diff(sure) <= 0).all()
+    shared = overlaps(windows, windows)
+    assert (shared[~np.eye(len(windows), dtype=bool)] <= asked.settings.overlap + 1e-6).all()
+
+
+def test_the_map_has_no_gaps_between_windows() -> None:
+    """Also where windows are far apart (a stride of 32), a bright picture is warm all over its middle."""
+    far = replace(searcher(floor=1e-4), stride=(12, 20))
+
+    def everywhere(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        high = (pixels.shape[2] - 24) // 12 + 1
+        wide = (pixels.shape[3] - 40) // 20 + 1
+        return np.full((1, 1, high, wide), 9.0), np.zeros((1, 4, high, wide))
+
+    heat = replace(far, maps=everywhere).find(planted((240, 160))).heat
+    rows, columns = heat.shape
+    assert (heat[rows // 3 : -rows // 3, columns // 3 : -columns // 3] > 0.9).all()
 
 
 def test_colour_is_searched_in_colour() -> None:

@@ -162,7 +162,7 @@ def test_boxes_and_answers_are_counted(served: dict[str, Champion]) -> None:
     brand = [line for line in text.splitlines() if 'task="brand"' in line and "predictions" in line]
     assert sum(float(line.split()[-1]) for line in brand if "_total" in line) == 2
     assert 'route="/inspect",status="200"} 1.0' in text
-    assert 'roadworthy_inference_seconds_count{task="detector"} 1.0' in text
+    assert 'roadworthy_inference_seconds_count{task="inspect"} 1.0' in text
 
 
 def test_it_can_be_found(client: TestClient) -> None:

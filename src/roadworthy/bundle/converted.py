@@ -23,7 +23,9 @@ def convert(folder: Path, into: Path, settings: Search) -> BundleSpec:
     """
     spec = read_spec(folder)
     if spec.threshold is None:
-        raise BundleError(f"{spec.task} cannot search: it does not answer yes or no")
+        raise BundleError(
+            f"{spec.task} cannot search: it does not answer yes or no; name a binary task"
+        )
     sliding = slide(load_network(folder, spec), spec.input)
     searching = Searching(settings=settings, stride=sliding.stride, threshold=spec.threshold)
     found = spec.model_copy(update={"search": searching})

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from roadworthy.bundle.format import WEIGHTS, BundleSpec
@@ -19,6 +20,6 @@ def load_network(folder: Path, spec: BundleSpec) -> Network:
     network = build(spec.backbone, spec.head, outputs, spec.input)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"{folder / WEIGHTS} does not fit: {str(error)[:200]}") from None
     return network.eval()

@@ -1,9 +1,10 @@
 """Whole pictures with boxes of what is to be found in them, and the split of each.
 
-A scene keeps its split for life: its content decides, and nothing else. More scenes never move one,
-and an exact copy is where the first one is.
+A scene keeps its split for life: its content decides, or the group that its path names (`split.group`,
+frames of one clip). More scenes never move one, and an exact copy is where the first one is.
 """
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -59,7 +60,10 @@ def _row(path: Path, things: int, shares: Split, max_pixels: int) -> tuple[objec
     except DataError as error:
         raise DataError(f"scene {path}: {error}") from None
     digest = sha256(content).hexdigest()
-    return path.as_posix(), digest, width, height, things, split_of(digest, shares)
+    group = re.search(shares.group, path.as_posix()) if shares.group else None
+    # Pictures of one group share the split that its name gives.
+    name = sha256(group[0].encode()).hexdigest() if group else digest
+    return path.as_posix(), digest, width, height, things, split_of(name, shares)
 
 
 def split_of(digest: str, shares: Split) -> str:

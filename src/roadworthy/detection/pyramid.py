@@ -8,6 +8,10 @@ from PIL import Image
 
 from roadworthy.params import Input, Search
 
+# Share of a window that a picture must fill in both ways.
+THIN = 0.5
+# Pixels of one level at most, with its padding.
+LEVEL = 8_000_000
 Size = tuple[int, int]
 
 
@@ -20,8 +24,23 @@ def scales(size: Size, spec: Input, settings: Search) -> list[float]:
     side = math.sqrt(size[0] * size[1])
     count = math.floor(math.log(settings.largest / settings.smallest, settings.step) + 1e-9) + 1
     widths = (settings.smallest * settings.step**level * side for level in range(count))
-    found = (min(spec.width / width, settings.enlarge) for width in widths)
-    return list(dict.fromkeys(found))
+    found = dict.fromkeys(min(spec.width / width, settings.enlarge) for width in widths)
+    # Where a level is much thinner than the window, most of each window is padding.
+    useful = [scale for scale in found if _fills(size, scale, spec)] or list(found)[:1]
+    return list(dict.fromkeys(min(scale, _most(size, spec)) for scale in useful))
+
+
+def _fills(size: Size, scale: float, spec: Input) -> bool:
+    return size[0] * scale >= THIN * spec.width and size[1] * scale >= THIN * spec.height
+
+
+def _most(size: Size, spec: Input) -> float:
+    """The scale from which a level, padded, has more than `LEVEL` pixels."""
+    return min(
+        math.sqrt(LEVEL / (size[0] * size[1])),
+        LEVEL / (size[0] * spec.height),
+        LEVEL / (size[1] * spec.width),
+    )
 
 
 def level(plain: Image.Image, scale: float, spec: Input, stride: Size) -> np.ndarray:
@@ -42,7 +61,7 @@ def level(plain: Image.Image, scale: float, spec: Input, stride: Size) -> np.nda
 
 def corners(pixels: np.ndarray, spec: Input, stride: Size) -> np.ndarray:
     """Left and top of every window of a level, row by row, int64 (N, 2)."""
-    down, across = _counts(pixels, spec, stride)
+    down, across = counts(pixels, spec, stride)
     left, top = np.meshgrid(np.arange(across) * stride[1], np.arange(down) * stride[0])
     return np.stack([left, top], axis=2).reshape(-1, 2)
 
@@ -53,7 +72,7 @@ def windows(corners: np.ndarray, spec: Input) -> np.ndarray:
     return np.concatenate([corners, corners + size], axis=1)
 
 
-def _counts(pixels: np.ndarray, spec: Input, stride: Size) -> Size:
+def counts(pixels: np.ndarray, spec: Input, stride: Size) -> Size:
     """Windows down and across."""
     return (
         (pixels.shape[0] - spec.height) // stride[0] + 1,
@@ -74,7 +93,7 @@ def tiles(
         max(1, (side - window) // step + 1)
         for window, step in zip((spec.height, spec.width), stride, strict=True)
     )
-    down, across = _counts(pixels, spec, stride)
+    down, across = counts(pixels, spec, stride)
     for first in range(0, down, rows):
         for start in range(0, across, columns):
             bottom = (min(first + rows, down) - 1) * stride[0] + spec.height

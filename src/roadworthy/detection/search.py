@@ -3,7 +3,7 @@
 Only numpy and Pillow: who computes the maps and who drops overlapping boxes comes in from outside.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,55 +43,58 @@ class Searcher:
 
     def find(self, picture: Image.Image) -> Found:
         """All boxes down to `settings.floor`, at most `settings.most`, the surest first."""
-        plain = picture.convert("L" if self.input.channels == 1 else "RGB")
+        plain = self.plain(picture)
         heat = _Heat(plain.size)
         boxes, scores = [], []
         for scale in pyramid.scales(plain.size, self.input, self.settings):
             windows, offsets, sure = self._level(plain, scale)
-            heat.add(windows, sure)
-            likely = sure >= self.settings.floor
+            heat.add(sure, scale, self.input, self.stride)
+            likely = sure.ravel() >= self.settings.floor
             found = geometry.decode(offsets[likely], windows[likely])
             boxes.append(geometry.clip(found, plain.size))
-            scores.append(sure[likely])
+            scores.append(sure.ravel()[likely])
         kept = self._kept(np.concatenate(boxes), np.concatenate(scores))
-        return Found(*kept, heat.smooth(), plain.size)
+        return Found(*kept, heat.map, plain.size)
 
-    def windows(self, picture: Image.Image) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Of each level: windows (N, 4) in pixels of the picture, their pixels (N, h, w, C), probabilities.
+    def apart(self, picture: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Windows (N, 4) at or above the floor of which none overlap much, for mining.
 
-        For mining: only windows at or above the floor.
+        Returns:
+            The windows in pixels of the picture, the scale at which each was met (N,), and its
+            probability (N,), falling.
         """
-        plain = picture.convert("L" if self.input.channels == 1 else "RGB")
+        plain = self.plain(picture)
+        windows, scales, scores = [], [], []
         for scale in pyramid.scales(plain.size, self.input, self.settings):
-            pixels = pyramid.level(plain, scale, self.input, self.stride)
-            windows, _, sure = self._ask(pixels, scale)
-            likely = np.flatnonzero(sure >= self.settings.floor)
-            corners = np.rint(windows[likely, :2] * scale).astype(int)
-            cut = [
-                pixels[top : top + self.input.height, left : left + self.input.width]
-                for left, top in corners
-            ]
-            shape = (0, self.input.height, self.input.width, self.input.channels)
-            yield windows[likely], np.stack(cut) if cut else np.empty(shape, np.uint8), sure[likely]
+            every, _, sure = self._level(plain, scale)
+            likely = sure.ravel() >= self.settings.floor
+            windows.append(every[likely])
+            scores.append(sure.ravel()[likely])
+            scales.append(np.full(int(likely.sum()), scale))
+        boxes, sure = np.concatenate(windows), np.concatenate(scores)
+        kept = self.suppress(boxes, sure, self.settings.overlap)
+        return boxes[kept], np.concatenate(scales)[kept], sure[kept]
+
+    def plain(self, picture: Image.Image) -> Image.Image:
+        """The picture in the mode that the network sees."""
+        return picture.convert("L" if self.input.channels == 1 else "RGB")
 
     def _level(self, plain: Image.Image, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._ask(pyramid.level(plain, scale, self.input, self.stride), scale)
-
-    def _ask(self, pixels: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Windows (N, 4) in pixels of the picture, offsets (N, 4), probabilities (N,)."""
-        found = []
-        for (first, start), part in pyramid.tiles(pixels, self.input, self.stride, TILE):
-            logits, offsets = self.maps(normalise(part[None], self.input))
-            down, across = logits.shape[2:]
-            top = (first + np.arange(down)) * self.stride[0]
-            left = (start + np.arange(across)) * self.stride[1]
-            corner = np.stack(np.meshgrid(left, top), axis=2).reshape(-1, 2)
-            windows = pyramid.windows(corner, self.input) / scale
+        """Windows (N, 4) in pixels of the picture, offsets (N, 4), probabilities (down, across)."""
+        pixels = pyramid.level(plain, scale, self.input, self.stride)
+        corners = pyramid.corners(pixels, self.input, self.stride)
+        down, across = pyramid.counts(pixels, self.input, self.stride)
+        sure = np.empty((down, across), np.float32)
+        offsets = np.empty((down, across, 4), np.float32)
+        for (row, column), part in pyramid.tiles(pixels, self.input, self.stride, TILE):
+            logits, ways = self.maps(normalise(part[None], self.input))
+            high, wide = logits.shape[2:]
+            place = np.s_[row : row + high, column : column + wide]
             flat = logits[0].reshape(len(logits[0]), -1).T.astype(np.float64)
-            sure = to_probabilities(flat, self.temperature)[:, -1]
-            found.append((windows, offsets[0].reshape(4, -1).T, sure))
-        windows, offsets, sure = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return windows.astype(np.float32), offsets, sure.astype(np.float32)
+            sure[place] = to_probabilities(flat, self.temperature)[:, -1].reshape(high, wide)
+            offsets[place] = ways[0].transpose(1, 2, 0)
+        windows = pyramid.windows(corners, self.input) / scale
+        return windows.astype(np.float32), offsets.reshape(-1, 4), sure
 
     def _kept(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order = np.argsort(-scores, kind="stable")[:CANDIDATES]
@@ -103,23 +106,24 @@ class Searcher:
 
 
 class _Heat:
-    """The largest probability of windows centred in each place of a coarse grid."""
+    """The largest probability of windows about each place of a coarse grid."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.share = min(1.0, HEAT / max(size))
         self.width, self.height = (max(1, int(side * self.share)) for side in size)
         self.map = np.zeros((self.height, self.width), np.float32)
 
-    def add(self, windows: np.ndarray, sure: np.ndarray) -> None:
-        """Windows of one level, each as a spot as large as the way to the next one."""
-        centre = (windows[:, :2] + windows[:, 2:]) / 2 * self.share
-        column = np.clip(centre[:, 0].astype(int), 0, self.width - 1)
-        row = np.clip(centre[:, 1].astype(int), 0, self.height - 1)
-        np.maximum.at(self.map, (row, column), sure)
+    def add(self, sure: np.ndarray, scale: float, window: Input, stride: tuple[int, int]) -> None:
+        """One level: each place takes the window whose centre is nearest, if it is no stride away."""
+        rows, high = self._nearest(self.height, scale, window.height, stride[0], sure.shape[0])
+        columns, wide = self._nearest(self.width, scale, window.width, stride[1], sure.shape[1])
+        seen = np.where(high[:, None] & wide[None], sure[rows][:, columns], 0)
+        np.maximum(self.map, seen, out=self.map)
 
-    def smooth(self) -> np.ndarray:
-        """The map with the gaps between windows closed."""
-        from PIL import ImageFilter
-
-        image = Image.fromarray((self.map * 255).astype(np.uint8))
-        return np.asarray(image.filter(ImageFilter.MaxFilter(5)), np.float32) / 255
+    def _nearest(
+        self, side: int, scale: float, window: int, stride: int, count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Number of the nearest window for each place of a side, and whether it is near."""
+        number = ((np.arange(side) + 0.5) / self.share * scale - window / 2) / stride
+        nearest = np.clip(np.rint(number), 0, count - 1).astype(np.int64)
+        return nearest, np.abs(number - nearest) < 1

@@ -126,7 +126,7 @@ class TaskPlan(Section):
             raise ValueError(
                 "search.enabled is for a binary task: its last label is what is sought"
             )
-        if self.search.mine and self.input.margin > 1:
+        if self.search.enabled and self.search.mine and self.input.margin > 1:
             raise ValueError("search.mine needs input.margin 1.0: false alarms come as windows")
         if self.search.smallest > self.search.largest:
             raise ValueError("search.smallest is larger than search.largest")

@@ -76,9 +76,8 @@ def run(plan: TaskPlan) -> None:
     set_threads(plan.train.threads)
     trained = train.load(plan)
     with tempfile.TemporaryDirectory(prefix="roadworthy-") as name:
-        bundle = _bundle(plan, trained, Path(name))
-        found, subject = _found(plan, trained, bundle)
-        quick = _speed(trained, bundle)
+        found, subject = _found(plan, trained, Path(name))
+        quick = _speed(trained, Path(name))
     run = record.run_of(plan, trained)
     measured = replace(
         found,
@@ -103,6 +102,7 @@ def run(plan: TaskPlan) -> None:
 
 
 def _found(plan: TaskPlan, trained: Trained, bundle: Path) -> tuple[Findings, Subject]:
+    """Everything but speed and lineage; `bundle` is an empty folder for what would be exported."""
     data, settings = trained.data, plan.evaluate
     rows = {name: data.rows.iloc[data.places(name)] for name in ("train", "val", "test")}
     # Asked first: a misspelt setting is said before minutes of work.
@@ -110,6 +110,7 @@ def _found(plan: TaskPlan, trained: Trained, bundle: Path) -> tuple[Findings, Su
     slices.parts(rows["test"], settings.slices)
     raw = {split: logits(trained, split) for split in ("val", "test")}
     fitted = _fit(plan, trained, raw["val"], rows["val"])
+    _bundle(plan, trained, fitted, bundle)
     fitted = replace(fitted, box_threshold=searched.threshold(plan, bundle))
     answers = {name: answers_of(trained, name, raw[name], rows[name], fitted) for name in raw}
     test, plain = answers["test"], to_probabilities(raw["test"])
@@ -225,13 +226,13 @@ def _explained(subject: Subject) -> dict[str, list[Shot]]:
     return found
 
 
-def _bundle(plan: TaskPlan, trained: Trained, into: Path) -> Path:
-    """The graphs as `export` will write them; what is fitted here is not in them."""
+def _bundle(plan: TaskPlan, trained: Trained, fitted: Fitted, into: Path) -> None:
+    """The bundle as `export` will write it, but for its figures and the threshold of boxes."""
     data = trained.data
     pixels = centre(data.pixels(data.places("val")[:SPEED_IMAGES]), data.input)
     write_bundle(
         into,
-        bundle_spec(plan, trained, Fitted(1.0, None, 0.0), {}),
+        bundle_spec(plan, trained, fitted, {}),
         trained.network,
         reference={},
         seen=np.empty(0, np.uint64),
@@ -239,7 +240,6 @@ def _bundle(plan: TaskPlan, trained: Trained, into: Path) -> Path:
         branch=trained.branch,
         parity=plan.export.parity,
     )
-    return into
 
 
 def _speed(trained: Trained, bundle: Path) -> Speed:

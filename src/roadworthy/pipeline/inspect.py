@@ -24,6 +24,7 @@ from roadworthy.tracking import registry
 from roadworthy.tracking.registry import Version
 
 USUAL_FINDER = "detector"
+USUAL_ASKED = ("police", "brand")
 FAILED_SHOWN = 20
 CUT_SHORT = "it is damaged or ends early; what could be decoded was inspected"
 
@@ -45,7 +46,7 @@ class Done:
 def run(
     given: Sequence[Path],
     out: Path,
-    ask: Sequence[str] = ("police", "brand"),
+    ask: Sequence[str] = USUAL_ASKED,
     find: str = "",
     every: int | None = None,
     as_json: bool = False,
@@ -104,7 +105,10 @@ def gather(ask: Sequence[str], find: str = "") -> Crew:
     finder = _finder(registry.bundle_folder(version), tasks.task(version.task).search)
     askers: dict[str, Predictor] = {}
     steps, missing = [accuracy.finding(finder.spec, version.number)], {}
-    for task in dict.fromkeys(tasks.task(name).name for name in ask):
+    usual = tuple(ask) == USUAL_ASKED
+    # Nobody asked for those by name: a project may have other tasks.
+    named = [name for name in ask if name and not (usual and name not in tasks.tasks)]
+    for task in dict.fromkeys(tasks.task(name).name for name in named):
         if champion := registry.champion(task):
             askers[task] = Predictor(registry.bundle_folder(champion))
             steps.append(accuracy.asking(askers[task].spec, champion.number))
@@ -223,6 +227,8 @@ def _told(done: Done, count: int) -> str:
     lines = [f"{one['path']}: {one['reason']}" for one in done.failed]
     if count == 1:
         return lines[0]
-    more = [f"... all in {results.SCENES}"] if len(lines) > FAILED_SHOWN else []
+    more = [f"... and {len(lines) - FAILED_SHOWN} more"] if len(lines) > FAILED_SHOWN else []
+    # Where nothing could be used, what an earlier inspection wrote is left.
+    more = [f"{more[0]}: all in {results.SCENES}"] if more and done.entries else more
     shown = lines[:FAILED_SHOWN] + more
     return "\n".join([f"{len(lines)} of {count} could not be inspected:", *shown])

@@ -54,14 +54,18 @@ def run(plan: TaskPlan) -> None:
         return
     data = cached.load(needed(plan.name, "prepare"))
     network, _ = fitting.begin(plan, data.labels)
-    stride = slide(network, plan.input).stride
-    found = folder_of_scenes.read(plan.scenes, plan.split, plan.index.max_pixels)
+    sliding = slide(network, plan.input)
+    if not sliding.exact:
+        print(
+            f"scenes {plan.name}: {plan.backbone.name} pads: over a whole picture it is near what "
+            "the classifier says of each window, not the same"
+        )
+    # What the exported model would refuse, it cannot be measured on.
+    found = folder_of_scenes.read(plan.scenes, plan.split, plan.export.max_pixels)
     with replacing(folder(plan.name, "scenes")) as out:
         found.rows.to_parquet(out / ROWS, index=False)
         found.boxes.to_parquet(out / BOXES, index=False)
-        known = around(
-            (scene for _, scene in _scenes(found, "train")), plan.input, plan.search, stride
-        )
+        known = around(_Pictures(found), plan.input, plan.search, sliding.stride)
         mined = _mined(plan, data, found)
         np.save(out / WINDOWS, known.pixels)
         np.save(out / OFFSETS, known.offsets)
@@ -108,6 +112,16 @@ class Listed:
         return _scenes(self.found, self.split)
 
 
+@dataclass(frozen=True)
+class _Pictures:
+    """Training scenes without their paths, as often as they are asked for."""
+
+    found: Scenes
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (scene for _, scene in _scenes(self.found, "train"))
+
+
 def listed(plan: TaskPlan, split: str) -> Listed | None:
     """The scenes of a split; None for a task that does not search."""
     if not plan.search.enabled:
@@ -151,6 +165,11 @@ def _mined(plan: TaskPlan, data: Cache, found: Scenes) -> np.ndarray:
     further = np.empty((0, spec.height, spec.width, spec.channels), np.uint8)
     rows = found.rows
     empty = Scenes(rows[(rows["split"] == "train") & (rows["things"] == 0)], found.boxes)
+    if plan.search.mine and empty.rows.empty:
+        print(
+            f"scenes {plan.name}: nothing to mine, every training scene has a box: add scenes without "
+            f"a {data.labels[-1]}, or set search.mine to 0"
+        )
     for number in range(plan.search.mine if len(empty.rows) else 0):
         title = f"scenes {plan.name}, round {number + 1}:"
         source = Extended(data, further, BACKGROUND)

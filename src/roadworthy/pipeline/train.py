@@ -13,6 +13,7 @@ from roadworthy.data import cached
 from roadworthy.data.cached import Cache
 from roadworthy.detection.convert import Branch
 from roadworthy.detection.refine import fit_branch
+from roadworthy.errors import StaleError
 from roadworthy.layout import CHECKPOINTS, folder, needed, replacing, write_json
 from roadworthy.models.build import Network, build
 from roadworthy.params import TaskPlan
@@ -95,14 +96,21 @@ def _state(plan: TaskPlan, network: Network) -> dict[str, torch.Tensor]:
 
 
 def load(plan: TaskPlan) -> Trained:
-    """The network as `train` left it."""
+    """The network as `train` left it.
+
+    Raises:
+        StaleError: it has not been trained, or not with these settings.
+    """
     stage = needed(plan.name, "train")
     data = cached.load(needed(plan.name, "prepare"))
     network = build(plan.backbone, plan.head, _outputs(plan, data), plan.input)
     state = load_file(stage / MODEL)
-    branch = None
-    if plan.search.enabled:
-        branch = Branch(state.pop(f"{BRANCH}.weight"), state.pop(f"{BRANCH}.bias"))
+    placed = {name: state.pop(name) for name in list(state) if name.startswith(f"{BRANCH}.")}
+    if plan.search.enabled != bool(placed):
+        raise StaleError(
+            f"{stage / MODEL} was made with another search.enabled: run `dvc repro train@{plan.name}`"
+        )
+    branch = Branch(placed[f"{BRANCH}.weight"], placed[f"{BRANCH}.bias"]) if placed else None
     network.load_state_dict(state)
     known = made(plan)
     return Trained(known.weights_sha256, known.backbone, network.eval(), data, branch)

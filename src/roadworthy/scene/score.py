@@ -66,12 +66,17 @@ def told(score: Scenes) -> dict[str, Any]:
         "cars": score.cars,
         "threshold": score.threshold,
         "figures": {name: asdict(one) for name, one in score.figures.items()},
-        "sizes": score.sizes.to_dict("records"),
+        # A size without cars has no recall, and JSON no NaN.
+        "sizes": score.sizes.astype(object).where(score.sizes.notna(), None).to_dict("records"),
     }
 
 
 def _detections(folders: Sequence[Path], seen: Mapping[str, Scene]) -> Detections:
-    known = [boxes.read(folder).rows for folder in folders if folder.is_dir()]
+    read = [boxes.read(folder) for folder in folders if folder.is_dir()]
+    for one in read:
+        for file, line, reason in one.faults.head(1).itertuples(index=False):
+            raise DataError(f"{file}, line {line}: {reason} ({len(one.faults)} such lines in all)")
+    known = [one.rows for one in read]
     rows = pd.concat(known) if known else pd.DataFrame({"path": []})
     if not rows["path"].isin(list(seen)).any():
         places = ", ".join(map(str, folders))
