@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
     "evaluate": {"bootstrap": 100, "stress": 10, "explain": 1},
     "split": {"val": 0.2, "test": 0.2},
     # What is tested is the way, not how well so few images can be learned.
-    "promote": {"floors": {"accuracy": 0.01}, "max_ece": 1.0, "min_stress": 0.0},
+    "promote": {"floors": {"accuracy": 0.01}, "max_ece": 1.0, "min_stress": 0.0, "min_scenes": 0.0},
 }
 
 
