@@ -125,9 +125,9 @@ def changed(plan: TaskPlan, values: Mapping[str, Any]) -> TaskPlan:
             if not isinstance(section, dict):
                 raise ParamsError(f"{name}: {parent} holds no settings")
         section[key] = value
-    seed = settings.pop("seed")
     settings.pop("name")
-    text = yaml.safe_dump({"seed": seed, "tasks": {plan.name: settings}})
+    shared = {name: settings.pop(name) for name in ("seed", "scenes")}
+    text = yaml.safe_dump({**shared, "tasks": {plan.name: settings}})
     return params.parse(text).task(plan.name)
 
 
