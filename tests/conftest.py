@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from roadworthy import environment
+
+# A slow machine is no fault of what is tested; whatever CI sets besides stays.
+settings.register_profile("road", parent=settings(), deadline=None)
+settings.load_profile("road")
 
 for name, value in environment.SWITCHES.items():
     os.environ.setdefault(name, value)
