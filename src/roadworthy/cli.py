@@ -285,7 +285,7 @@ def predict(
 def inspect(
     sources: Annotated[list[Path], typer.Argument(help="Images, folders, videos.")],
     out: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("inspected"),
-    ask: Annotated[list[str], typer.Option(help="Tasks to ask.")] = ["police", "brand"],  # noqa: B006
+    ask: Annotated[list[str] | None, typer.Option(help="Tasks; else police, brand.")] = None,
     find: Annotated[str, typer.Option(help="Task that searches; else detector.")] = "",
     every: Annotated[int | None, typer.Option(min=1, help="Frames; else 5 a second.")] = None,
     as_json: AsJson = False,

@@ -236,6 +236,7 @@ def test_who_inspects(
     assert asked.finder.find(np.zeros((70, 90, 3), np.uint8)).size == (90, 70)
     with pytest.raises(ParamsError, match="colour"):
         gather(["colour"])
+    assert list(gather(None).askers) == ["police"] and not gather([""]).askers
     crew = gather(["police", "brand", "police"])
     assert (crew.name, list(crew.askers)) == ("car", ["police"])
     assert "brand was not asked: it has no champion yet" in crew.unknown

@@ -46,7 +46,7 @@ class Done:
 def run(
     given: Sequence[Path],
     out: Path,
-    ask: Sequence[str] = USUAL_ASKED,
+    ask: Sequence[str] | None = None,
     find: str = "",
     every: int | None = None,
     as_json: bool = False,
@@ -58,7 +58,8 @@ def run(
 
     Args:
         given: pictures, videos, folders.
-        ask: tasks whose champions are asked; one without a champion is said and left out.
+        ask: tasks whose champions are asked; one without a champion is said and left out. None is
+            `police` and `brand`, where the project has them.
         find: the task whose champion searches; empty is `detector`, else any that can.
         every: frames of a video from one that is inspected to the next; None is five a second.
         as_json: print one JSON object per source.
@@ -93,7 +94,7 @@ def run(
         raise DataError(_told(done, len(todo)))
 
 
-def gather(ask: Sequence[str], find: str = "") -> Crew:
+def gather(ask: Sequence[str] | None, find: str = "") -> Crew:
     """Load the champions.
 
     Raises:
@@ -105,9 +106,10 @@ def gather(ask: Sequence[str], find: str = "") -> Crew:
     finder = _finder(registry.bundle_folder(version), tasks.task(version.task).search)
     askers: dict[str, Predictor] = {}
     steps, missing = [accuracy.finding(finder.spec, version.number)], {}
-    usual = tuple(ask) == USUAL_ASKED
-    # Nobody asked for those by name: a project may have other tasks.
-    named = [name for name in ask if name and not (usual and name not in tasks.tasks)]
+    # An empty name asks nobody: `--ask ""`.
+    named = (
+        [name for name in USUAL_ASKED if name in tasks.tasks] if ask is None else filter(None, ask)
+    )
     for task in dict.fromkeys(tasks.task(name).name for name in named):
         if champion := registry.champion(task):
             askers[task] = Predictor(registry.bundle_folder(champion))
