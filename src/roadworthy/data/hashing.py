@@ -7,7 +7,8 @@ https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html.
 import numpy as np
 from scipy.fft import dctn
 
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
+from roadworthy.data.statistics import GREY
+
 # Shape of a thumbnail: height, width, channels.
 THUMBNAIL = (32, 32, 3)
 CHUNK = 4096

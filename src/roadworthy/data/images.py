@@ -4,7 +4,6 @@ EXIF orientation is applied; CMYK, palette, 16 bit and alpha become plain RGB; o
 first frame counts. What is truncated, not an image, or larger than allowed is refused.
 """
 
-import io
 import stat
 import warnings
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from roadworthy.data import bombs
 from roadworthy.errors import DataError
 
 MAX_PIXELS = 100_000_000
@@ -102,18 +102,20 @@ def decode(
 
 
 def _decode(data: bytes, max_pixels: int, at_least: int | None) -> Decoded:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    bombs.check(data)
+    image = Image.open(bombs.Source(data), formats=FORMATS)
     width, height = image.size
     if width * height > max_pixels:
         raise DataError(f"{width} x {height} pixels are over {max_pixels:,}")
     mode, kind = image.mode, str(image.format)
+    bombs.check_opened(image, data)
     if at_least:
         image.draft(None, (at_least, at_least))
     image.load()
     turn = _turn(image)
     if turn in _SIDEWAYS:
         width, height = height, width
-    return Decoded(_plain(image.transpose(turn) if turn else image), width, height, mode, kind)
+    return Decoded(plain(image.transpose(turn) if turn else image), width, height, mode, kind)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -154,7 +156,8 @@ def _read(path: Path) -> bytes:
         raise DataError(f"cannot be read: {error.strerror}") from None
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
+    """The same in mode RGB or L: what is transparent is white, 16 bits lose their lower half."""
     if image.mode in ("L", "RGB"):
         return image
     if image.mode.startswith(("I", "F")):
@@ -174,10 +177,12 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.dtype == np.uint16:
         return Image.fromarray((values >> 8).astype(np.uint8))
-    values = np.nan_to_num(values.astype(np.float32))
-    largest = float(values.max(initial=0))
+    # In place: there may be 50 million, and a server decodes several images at once.
+    scaled = np.nan_to_num(values.astype(np.float32), copy=False)
+    largest = float(scaled.max(initial=0))
     top = next((top for top in (1.0, 255.0, 65535.0) if largest <= top), largest)
-    return Image.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
+    scaled *= 255 / top
+    return Image.fromarray(np.clip(scaled, 0, 255, out=scaled).astype(np.uint8))
 
 
 def _kind(data: bytes) -> str:

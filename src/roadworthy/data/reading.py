@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from roadworthy.data import hashing, images
+from roadworthy.data import hashing, images, statistics
 from roadworthy.data.files import File
-from roadworthy.data.hashing import GREY, THUMBNAIL
+from roadworthy.data.hashing import THUMBNAIL
 from roadworthy.data.images import decode
 from roadworthy.data.remembered import Remembered
 from roadworthy.errors import DataError
@@ -43,7 +42,7 @@ _known: dict[str, int] = {}
 
 def key(settings: Index) -> str:
     """Says how files are read: the code that does it, and its limits."""
-    readers = (images, hashing, sys.modules[__name__])
+    readers = (images, hashing, statistics, sys.modules[__name__])
     code = b"".join(Path(str(module.__file__)).read_bytes() for module in readers)
     return f"{hashlib.sha256(code).hexdigest()[:16]}/{settings.max_pixels}"
 
@@ -98,10 +97,10 @@ def describe(path: Path, max_pixels: int) -> Described:
     if digest in _known:
         return {"again": _known[digest]}, None
     try:
-        found = decode(data, max_pixels, at_least=64)
+        found = decode(data, max_pixels, at_least=statistics.SIDE)
     except DataError as error:
         return {"sha256": digest, "readable": False, "reason": str(error)}, None
-    small = np.asarray(found.image.convert("RGB").resize((64, 64), Image.Resampling.BOX))
+    small = statistics.shrunk(found.image)
     return {
         "sha256": digest,
         "readable": True,
@@ -111,7 +110,7 @@ def describe(path: Path, max_pixels: int) -> Described:
         "aspect": found.width / found.height,
         "mode": found.mode,
         "format": found.format,
-        **_statistics(small.astype(np.float32) / 255),
+        **statistics.figures(small),
     }, _halved(small)
 
 
@@ -119,36 +118,6 @@ def _halved(small: np.ndarray) -> np.ndarray:
     parts = small.reshape(32, 2, 32, 2, 3).astype(np.uint16).sum(axis=(1, 3))
     halved: np.ndarray = ((parts + 2) // 4).astype(np.uint8)
     return halved
-
-
-def _statistics(pixels: np.ndarray) -> dict[str, float]:
-    """Figures of pixels (64, 64, 3) between 0 and 1."""
-    red, green, blue = pixels.mean(axis=(0, 1))
-    frame = np.concatenate(
-        [
-            pixels[:2].reshape(-1, 3),
-            pixels[-2:].reshape(-1, 3),
-            pixels[2:-2, :2].reshape(-1, 3),
-            pixels[2:-2, -2:].reshape(-1, 3),
-        ]
-    )
-    border_red, border_green, border_blue = frame.mean(axis=0)
-    grey = pixels @ GREY
-    laplacian = (
-        grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    )
-    figures = {
-        "brightness": grey.mean(),
-        "contrast": grey.std(),
-        "red": red,
-        "green": green,
-        "blue": blue,
-        "border_red": border_red,
-        "border_green": border_green,
-        "border_blue": border_blue,
-        "sharpness": laplacian.var(),
-    }
-    return {name: round(float(value), 6) for name, value in figures.items()}
 
 
 def _places(files: Sequence[File], known: Remembered) -> np.ndarray:
