@@ -51,7 +51,8 @@ def tiny_bundle(
     with torch.no_grad():
         network.head[-1].bias[-1] += bias  # type: ignore[index, union-attr, operator]
     folder.mkdir(parents=True, exist_ok=True)
-    sample = np.random.default_rng(seed).integers(0, 256, (4, 20, 20, 3), dtype=np.uint8)
+    shape = (4, spec.input.height, spec.input.width, spec.input.channels)
+    sample = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     made_with = fronts(seen)
     write_bundle(folder, spec, network, reference={}, seen=made_with, sample=sample)
     (folder / CARD).write_text(f"# {task}\n")

@@ -12,6 +12,11 @@ import yaml
 
 from roadworthy import params
 from roadworthy.bundle import format as bundle_format
+from roadworthy.bundle.figures import read_figures
+from roadworthy.bundle.predictor import Predictor
+from roadworthy.data import cached
+from roadworthy.data.transforms import centre
+from roadworthy.params import Export
 from roadworthy.pipeline import compare, evaluate, export, plan, train
 from roadworthy.tracking import registry, store
 from small_training import SETTINGS, write_cache
@@ -166,6 +171,51 @@ def test_the_bundle_knows_what_it_has_seen(project: Path) -> None:
     seen = np.load(Path("artifacts/car/export") / bundle_format.SEEN)
     assert len(seen) == (rows["split"] != "test").sum()
     assert not (Path("artifacts/car/export") / bundle_format.CARD).exists()
+
+
+def test_the_graph_in_8_bits_was_judged_on_the_test_split(project: Path) -> None:
+    """Protects the gate of `export`: what it judged is what is logged, and what answers."""
+    (logged,) = project.rglob("artifacts/bundle/bundle.json")
+    spec = bundle_format.read_spec(Path("artifacts/car/export"))
+    assert spec == bundle_format.read_spec(logged.parent)
+    assert (logged.parent / bundle_format.OPTIMISED).is_file() == bool(spec.optimised)
+    data = cached.load(Path("artifacts/car/prepare"))
+    test = data.places("test")
+    predictor = Predictor(logged.parent)
+    said = predictor.decide(predictor.probabilities(centre(data.pixels(test), data.input)))
+    right = float((said == data.targets(test)).mean())
+    assert predictor.engine == ("int8" if spec.optimised else "onnx")
+    if spec.optimised:
+        assert spec.optimised.images == len(test)
+        assert spec.optimised.accuracy == right
+        assert spec.optimised.accuracy_fp32 == pytest.approx(spec.metrics["accuracy"], abs=1e-6)
+
+
+def test_without_the_setting_there_is_no_graph_in_8_bits(project: Path, tmp_path: Path) -> None:
+    """Protects `export.optimise: null`; a bundle that cannot have one says why and is exported."""
+    bundle = Path(shutil.copytree("artifacts/car/export", tmp_path / "bundle"))
+    (bundle / bundle_format.OPTIMISED).unlink(missing_ok=True)
+    trained = train.load(the_plan())
+    plain = the_plan().model_copy(update={"export": Export(optimise=None)})
+    assert "export.optimise is null" in export.optimised(plain, trained, bundle)
+    assert not (bundle / bundle_format.OPTIMISED).exists()
+    (bundle / bundle_format.GRAPH).write_bytes(b"odd")
+    assert "cannot be quantised" in export.optimised(the_plan(), trained, bundle)
+    assert not (bundle / bundle_format.OPTIMISED).exists()
+
+
+def test_the_bundle_tells_what_was_measured(project: Path) -> None:
+    """Protects the page's Models view: the figures of this evaluation, here and in the registry."""
+    (logged,) = project.rglob("artifacts/bundle/figures.json")
+    found = read_figures(logged.parent)
+    spec = bundle_format.read_spec(logged.parent)
+    assert found == read_figures(Path("artifacts/car/export"))
+    assert found.figures["accuracy"].value == spec.metrics["accuracy"]
+    assert found.figures["accuracy"].low == spec.metrics["accuracy_low"]
+    assert len(found.curve) >= 101 and spec.threshold in [one.threshold for one in found.curve]
+    assert found.confusion is not None
+    assert sum(map(sum, found.confusion.counts)) == spec.rows["test"]
+    assert sum(one.images for one in found.reliability) == spec.rows["test"]
 
 
 def test_two_models_are_compared_on_the_images_of_today(

@@ -3,17 +3,21 @@
 bundle.json           what the model is: labels, input, temperature, thresholds, limits, figures
 weights.safetensors   the weights
 model.onnx            the same network as an inference graph
+model.int8.onnx       the same in 8 bits, where that answers as well (quantise.py)
+explain.onnx          from its maps to Grad-CAM's heat, where it has fine enough maps
 search.onnx           the same network, sliding over whole pictures  } of a task that
 suppress.onnx         which of overlapping boxes stay                } searches
 reference.json        what validation data look like to it, for drift
 seen.npy              which images it was made with
-card.md               the model card         } added when the run is recorded,
-lineage.json          where it came from     } not part of the digest
+figures.json          what was measured of it                        }
+card.md               the model card         } added when the run    } not part of the digest
+lineage.json          where it came from     } is recorded           }
 """
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -23,13 +27,16 @@ from roadworthy.params import Backbone, Head, Input, Search, Section
 SPEC = "bundle.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
+OPTIMISED = "model.int8.onnx"
+EXPLAIN = "explain.onnx"
 SEARCH = "search.onnx"
 SUPPRESS = "suppress.onnx"
 REFERENCE = "reference.json"
 SEEN = "seen.npy"
+FIGURES = "figures.json"
 CARD = "card.md"
 LINEAGE = "lineage.json"
-DESCRIBING = (CARD, LINEAGE)
+DESCRIBING = (CARD, FIGURES, LINEAGE)
 
 
 class Lineage(Section):
@@ -56,6 +63,20 @@ class Searching(Section):
     """Probability from which a box counts as found."""
 
 
+class Optimised(Section):
+    """A graph in 8 bits that passed its parity gate, and how it answered the test split."""
+
+    graph: str = OPTIMISED
+    accuracy: float
+    accuracy_fp32: float
+    drop: float
+    """Accuracy lost, 0 to 1; below 0 it is more accurate."""
+    difference: float
+    """Largest difference of probabilities between the two."""
+    images: int
+    """Of the test split."""
+
+
 class BundleSpec(Section):
     """`bundle.json`."""
 
@@ -77,6 +98,8 @@ class BundleSpec(Section):
     """Probability of the answer below which it is marked as not sure."""
     search: Searching | None = None
     """Null: the bundle says what a picture shows, not where."""
+    optimised: Optimised | None = None
+    """Null: the bundle has no other graph than that in fp32."""
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     metrics: dict[str, float] = {}
@@ -108,8 +131,15 @@ def read_lineage(folder: Path) -> Lineage | None:
     return Lineage.model_validate_json(path.read_text(encoding="utf-8"))
 
 
+def read_reference(folder: Path) -> dict[str, Any]:
+    """The profile of validation images, see `monitoring.reference`; empty where there is none."""
+    path = folder / REFERENCE
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return found
+
+
 def digest(folder: Path) -> str:
-    """SHA-256 over names and bytes of the bundle's files, without card and lineage: what the model *is*."""
+    """SHA-256 over names and bytes of the bundle's files but those that describe it: what the model *is*."""
     # Bundles from before `seen.npy` had their card in the digest, and keep the name they were given.
     describing = DESCRIBING if (folder / SEEN).is_file() else (LINEAGE,)
     total = hashlib.sha256()

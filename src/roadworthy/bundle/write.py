@@ -1,6 +1,5 @@
 """Write a bundle: weights, inference graph, and all that using them takes."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from roadworthy.bundle.explainable import Explainable, write_heat
 from roadworthy.bundle.format import (
+    EXPLAIN,
     GRAPH,
     REFERENCE,
     SEARCH,
@@ -19,6 +20,7 @@ from roadworthy.bundle.format import (
     WEIGHTS,
     BundleSpec,
 )
+from roadworthy.bundle.graphs import write_graph
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.data.seen import save
 from roadworthy.detection.convert import Branch, Sliding, slide
@@ -71,11 +73,17 @@ def write_bundle(
     return difference
 
 
-def export_graph(network: nn.Module, path: Path, spec: BundleSpec) -> None:
-    """Write the network as ONNX with a free batch size."""
+def export_graph(network: Network, path: Path, spec: BundleSpec) -> None:
+    """Write the network as ONNX with a free batch size: logits, embedding and, where it has some, maps.
+
+    Beside it goes what explains its answers, see `explainable.write_heat`.
+    """
     shape = (2, spec.input.channels, spec.input.height, spec.input.width)
-    names = {"images": {0: "batch"}, "logits": {0: "batch"}}
-    _export(network, (torch.zeros(shape),), path, names, 1)
+    images = torch.zeros(shape)
+    inside = Explainable(network, images[:1])
+    names = {name: {0: "batch"} for name in ("images", *inside.names)}
+    write_graph(inside, (images,), path, names, len(inside.names))
+    write_heat(inside, path.with_name(EXPLAIN), images[:1])
 
 
 def export_search(network: Sliding, folder: Path, settings: Search) -> None:
@@ -90,10 +98,10 @@ def export_search(network: Sliding, folder: Path, settings: Search) -> None:
         "offsets": {2: "down", 3: "across"},
     }
     # Unfolded the file is a fifth as large: the kernel's transform is computed where it is loaded.
-    _export(network, (picture,), folder / SEARCH, maps, 2, do_constant_folding=False)
+    write_graph(network, (picture,), folder / SEARCH, maps, 2, do_constant_folding=False)
     boxes, scores = torch.rand(2, 4), torch.rand(2)
     kept = {"boxes": {0: "boxes"}, "scores": {0: "boxes"}, "kept": {0: "kept"}}
-    _export(_Suppress(settings.overlap), (boxes, scores), folder / SUPPRESS, kept, 1)
+    write_graph(_Suppress(settings.overlap), (boxes, scores), folder / SUPPRESS, kept, 1)
 
 
 class _Suppress(nn.Module):
@@ -109,33 +117,6 @@ class _Suppress(nn.Module):
 
         kept: torch.Tensor = nms(boxes, scores, self.overlap)
         return kept
-
-
-def _export(
-    network: nn.Module,
-    example: tuple[torch.Tensor, ...],
-    path: Path,
-    names: dict[str, dict[int, str]],
-    outputs: int,
-    **options: Any,
-) -> None:
-    """Write a graph; `names` are those of inputs and then outputs, with the sides that are free."""
-    with warnings.catch_warnings():
-        # The older exporter folds BatchNorm, takes a third of the time, and writes the same bytes in
-        # every folder; the newer one puts source paths into the file.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # ViT and Swin look at sizes, which are constants here but for the batch.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        torch.onnx.export(
-            network,
-            example,
-            str(path),
-            input_names=list(names)[:-outputs],
-            output_names=list(names)[-outputs:],
-            dynamic_axes=names,
-            dynamo=False,
-            **options,
-        )
 
 
 def disagreement(folder: Path, sample: np.ndarray) -> float:

@@ -51,7 +51,7 @@ def explain(network: nn.Module, images: Tensor, targets: np.ndarray) -> np.ndarr
         return np.zeros((0, *images.shape[-2:]), np.float32)
     wanted = torch.as_tensor(targets, dtype=torch.int64, device=images.device)
     with _still(network):
-        layer = _last_map(network, images[:1])
+        layer = last_map(network, images[:1])
         parts = [
             _heat(network, layer, images[start : start + BATCH], wanted[start : start + BATCH])
             for start in range(0, len(images), BATCH)
@@ -122,7 +122,7 @@ def _log_odds(logits: Tensor, classes: Tensor) -> Tensor:
     return own - logits.scatter(1, classes[:, None], -torch.inf).logsumexp(dim=1)
 
 
-def _last_map(network: nn.Module, image: Tensor) -> nn.Module | None:
+def last_map(network: nn.Module, image: Tensor) -> nn.Module | None:
     """The last part to give a map (1, channels, H, W), if it has cells enough; else None.
 
     A part is a convolution or whatever has one inside: of ResNet the stage with its shortcuts. A

@@ -230,6 +230,10 @@ class Export(Section):
 
     parity: Rate = 0.001
     """Largest difference of probabilities between the exported graph and torch."""
+    optimise: Literal["int8"] | None = "int8"
+    """The graph in 8 bits, which is served where it answers as well as the one in fp32; null: none."""
+    max_drop: Share = 0.002
+    """Accuracy on the test split that it may lose; else it is not kept."""
     max_bytes: Positive = 20_000_000
     max_pixels: Positive = 50_000_000
     """Limits on what the served model accepts."""
