@@ -1,14 +1,14 @@
 """The command line: thin. Whatever costs more than 0.2 s to import is imported inside its verb."""
 
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from roadworthy import __version__, environment
+from roadworthy.cli_service import Port, become, package, serve
 from roadworthy.errors import RoadworthyError
 from roadworthy.layout import PLAN, STAGES
 
@@ -36,7 +36,6 @@ app = typer.Typer(
 
 TaskOption = Annotated[str, typer.Option("--task", help="A task of params.yaml.")]
 EachTask = Annotated[str, typer.Option("--task", help="One task; without it, all.")]
-Port = Annotated[int, typer.Option(help="Where to listen.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
@@ -299,26 +298,6 @@ def inspect(
     run(sources, out, ask, find, every, as_json, pictures, heat, score)
 
 
-@app.command(rich_help_panel="Service")
-def package() -> None:
-    """Build the Bento that serves the champions."""
-    from roadworthy.pipeline.package import package as build
-
-    result = build(list(_names("")))
-    typer.echo(f"{'built' if result.built else 'already built'}: {result.tag} {result.versions}")
-
-
-@app.command(rich_help_panel="Service")
-def serve(
-    port: Port = 3000,
-    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines ask.")] = "127.0.0.1",
-) -> None:
-    """Serve the packaged champions over HTTP."""
-    from roadworthy.pipeline.package import BENTO
-
-    _become("bentoml", "serve", f"{BENTO}:latest", "--host", host, "--port", str(port))
-
-
 @app.command(rich_help_panel="Models")
 def ui(port: Port = 5000) -> None:
     """Open MLflow's pages on the runs and the registry."""
@@ -328,7 +307,11 @@ def ui(port: Port = 5000) -> None:
     for name in _names(""):
         typer.echo(f"{name}: {store.ui_url(name)}")
     where = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
-    _become("mlflow", "server", "--backend-store-uri", uri, *where)
+    become("mlflow", "server", "--backend-store-uri", uri, *where)
+
+
+for _verb in (package, serve):
+    app.command(rich_help_panel="Service")(_verb)
 
 
 def _plan(task: str) -> "TaskPlan":
@@ -341,9 +324,3 @@ def _names(task: str) -> list[str]:
     from roadworthy.params import load
 
     return [load().task(task).name] if task else list(load().tasks)
-
-
-def _become(*command: str) -> NoReturn:
-    """Go on as another program of this environment, so that signals reach it."""
-    program = Path(sys.executable).with_name(command[0])
-    os.execv(program, [str(program), *command[1:]])

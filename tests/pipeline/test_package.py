@@ -8,6 +8,7 @@ import pytest
 from roadworthy.errors import BundleError
 from roadworthy.pipeline import package as module
 from roadworthy.pipeline.package import build, package
+from roadworthy.tracking import history
 from support import tiny_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
@@ -45,6 +46,16 @@ def registry(monkeypatch: pytest.MonkeyPatch, champions: dict[str, tuple[Path, i
     )
     monkeypatch.setattr("roadworthy.tracking.registry", fake, raising=False)
     monkeypatch.setitem(sys.modules, "roadworthy.tracking.registry", fake)  # type: ignore[arg-type]
+    remembered(monkeypatch, [])
+
+
+def remembered(monkeypatch: pytest.MonkeyPatch, decisions: list[history.Decision]) -> None:
+    monkeypatch.setattr(history, "read", lambda: decisions)
+
+
+def decided(decision: str, to: int | None, task: str = "car", **changes: str) -> history.Decision:
+    values = {"reason": "because", "when": f"2026-11-{to or 1:02}T00:00:00Z", "who": "ada"}
+    return history.Decision(task, decision, from_version=None, to_version=to, **(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("home", "quick")
@@ -65,6 +76,75 @@ def test_no_champion_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     registry(monkeypatch, {})
     with pytest.raises(BundleError, match="no champion among car, brand: promote"):
         package(["car", "brand"])
+
+
+@pytest.mark.usefixtures("home", "quick")
+def test_a_task_that_was_named_must_have_a_champion(
+    monkeypatch: pytest.MonkeyPatch, bundle: Path
+) -> None:
+    """Whoever asks for two tasks does not get an image that serves one."""
+    registry(monkeypatch, {"car": (bundle, 3)})
+    with pytest.raises(BundleError, match="no champion among brand: promote"):
+        package(["car", "brand"], every=True)
+    assert package(["car"], every=True).versions == {"car": 3}
+
+
+def test_the_history_is_what_made_champions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the served tasks, oldest first, the newest fifty; what was refused moved nothing."""
+    made = [
+        decided("promoted", 1),
+        decided("refused", 2),
+        decided("promoted", 1, task="brand"),
+        decided("forced", 3),
+        decided("rolled_back", 1, reason="long " * 500),
+    ]
+    remembered(monkeypatch, made)
+    found = module.decisions(["car"])
+    assert [(one["decision"], one["version"]) for one in found] == [
+        ("promoted", 1),
+        ("forced", 3),
+        ("rolled_back", 1),
+    ]
+    assert set(found[0]) == {"at", "task", "decision", "version", "reason"}
+    assert len(found[2]["reason"]) == module.WORDS
+    remembered(monkeypatch, made * 30)
+    assert len(module.decisions(["car", "brand"])) == module.REMEMBERED
+
+
+@pytest.mark.usefixtures("home", "quick")
+def test_what_decides_about_the_bento_is_its_content(
+    monkeypatch: pytest.MonkeyPatch, bundle: Path
+) -> None:
+    """A new decision about the same champion is a new Bento: the page shows it."""
+    registry(monkeypatch, {"car": (bundle, 3)})
+    first = package(["car"])
+    remembered(monkeypatch, [decided("promoted", 3)])
+    assert package(["car"]).tag != first.tag
+    remembered(monkeypatch, [])
+    assert (package(["car"]).tag, package(["car"]).built) == (first.tag, False)
+
+
+@pytest.mark.usefixtures("home")
+def test_the_trial_does_not_follow_the_operator(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Settings of the service that will run, such as its log, are not used while it is built."""
+    monkeypatch.setenv("ROADWORTHY_LOG", "/nowhere")
+    code = "import os, sys; sys.exit(int('ROADWORTHY_LOG' in os.environ))"
+    module._run(["-c", code], tmp_path, tmp_path)
+
+
+def test_a_built_page_is_part_of_the_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes the page gets a new Bento, however its folder is included."""
+    (tmp_path / "web" / "dist" / "assets").mkdir(parents=True)
+    page = tmp_path / "web" / "dist" / "assets" / "index.js"
+    page.write_text("1")
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("web/dist", "web/dist/**", "web/dist/**/*"):
+        (tmp_path / "bentofile.yaml").write_text(f"include: [{pattern}]\n")
+        assert set(module._sources()) == {"bentofile.yaml", "web/dist/assets/index.js"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -14,23 +14,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from roadworthy.errors import BundleError
+from roadworthy.serving.settings import PREFIX
+from roadworthy.serving.slim import Engine
 from roadworthy.serving.store import MODEL, content_version, home, import_champions, point_latest
 
 BENTO = "roadworthy-service"
 """Not `roadworthy`: BentoML would first import that package, and then serve the installed code."""
 BENTOFILE = Path("bentofile.yaml")
 BUILD_SECONDS = 300
+REMEMBERED = 50
+"""Decisions that the page shows, the newest."""
+WORDS = 500
+"""Characters of a decision's reason."""
 START = """
 import sys
 from pathlib import Path
-from roadworthy.serving.app import create_app
-from roadworthy.serving.champions import load_champions
+from roadworthy.serving.start import run
 store = Path(sys.argv[1])
-create_app(load_champions(store / (store / "latest").read_text()))
+run(store / (store / "latest").read_text()).stop()
 """
 """What the service does when it starts."""
 
@@ -49,10 +55,15 @@ class PackageResult:
     """False: it was there already."""
 
 
-def package(tasks: Sequence[str]) -> PackageResult:
+def package(tasks: Sequence[str], engine: Engine = "auto", *, every: bool = False) -> PackageResult:
     """Build the Bento of the champions of `tasks`; a task without a champion is left out.
 
     A build that fails leaves the earlier Bento, and `roadworthy-service:latest` pointing to it.
+
+    Args:
+        tasks: names.
+        engine: which graph of each bundle is packaged.
+        every: whether a task without a champion is an error.
 
     Raises:
         BundleError: no task has a champion, or BentoML cannot build.
@@ -61,20 +72,52 @@ def package(tasks: Sequence[str]) -> PackageResult:
     from roadworthy.tracking import registry
 
     champions = {task: version for task in tasks if (version := registry.champion(task))}
-    if not champions:
+    without = [task for task in tasks if task not in champions]
+    if not champions or (every and without):
         raise BundleError(
-            f"no champion among {', '.join(tasks) or 'no tasks'}: promote a model first"
+            f"no champion among {', '.join(without) or 'no tasks'}: promote a model first"
         )
-    return build({task: (registry.bundle_folder(v), v.number) for task, v in champions.items()})
+    bundles = {task: (registry.bundle_folder(v), v.number) for task, v in champions.items()}
+    return build(bundles, engine, decisions(list(champions)))
 
 
-def build(bundles: Mapping[str, tuple[Path, int]]) -> PackageResult:
+def decisions(tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """How the champions of `tasks` became champions, oldest first, for the page.
+
+    Raises:
+        TrackingError: the history cannot be read.
+    """
+    from roadworthy.tracking import history
+
+    moving = [one for one in history.read() if one.decision in history.MOVING and one.task in tasks]
+    return [
+        {
+            "at": one.when,
+            "task": one.task,
+            "decision": one.decision,
+            "version": one.to_version,
+            "reason": one.reason[:WORDS],
+        }
+        for one in moving[-REMEMBERED:]
+    ]
+
+
+def build(
+    bundles: Mapping[str, tuple[Path, int]],
+    engine: Engine = "auto",
+    history: Sequence[Mapping[str, object]] = (),
+) -> PackageResult:
     """Import bundles (by task: folder, version in the registry) and build the Bento around them.
+
+    Args:
+        bundles: by task.
+        engine: which graph of each.
+        history: see `decisions`.
 
     Raises:
         BundleError: a bundle is incomplete, or BentoML cannot build.
     """
-    model = import_champions(bundles)
+    model = import_champions(bundles, engine, history)
     version = content_version([model, _sources()])
     target = home() / "bentos" / BENTO / version
     built = not (target / "bento.yaml").is_file()
@@ -98,11 +141,13 @@ def _build(version: str, target: Path) -> None:
 
 
 def _run(arguments: list[str], folder: Path, store: Path) -> None:
+    # What the operator has set is for the service that will run, not for this trial of it.
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     try:
         subprocess.run(
             [sys.executable, "-B", *arguments],
             cwd=folder,
-            env={**os.environ, "BENTOML_HOME": str(store)},
+            env={**plain, "BENTOML_HOME": str(store)},
             check=True,
             text=True,
             stdout=subprocess.PIPE,
@@ -133,5 +178,8 @@ def _sources() -> dict[str, str]:
         raise BundleError(
             f"{BENTOFILE} cannot be read ({error.strerror}): run this in the project's folder"
         ) from None
-    paths = [BENTOFILE, *(path for pattern in settings["include"] for path in Path().glob(pattern))]
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(paths)}
+    found = {path for pattern in settings["include"] for path in Path().glob(pattern)}
+    # A folder that is included is included with all that is below it.
+    inside = {below for path in found if path.is_dir() for below in path.rglob("*")}
+    paths = [BENTOFILE, *sorted(path for path in found | inside if path.is_file())]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
