@@ -72,7 +72,7 @@ def passes(bundle: Path) -> Result:
             return flat(module(torch.from_numpy(whole))[0].numpy())
 
     def onnx(batch: np.ndarray) -> np.ndarray:
-        return graph._logits(batch)
+        return graph._ask(batch, False).logits
 
     plain = _plain(sliding)
     ways: list[tuple[str, str, Callable[[], np.ndarray], int]] = [

@@ -22,8 +22,9 @@ KNOWS = {
     "gate": {"bundle", "evaluation", "data", "detection"},
     "tracking": {"bundle", "evaluation.findings"},
     "tuning": set(),
-    "serving": {"bundle", "data", "scene", "detection"},
+    "serving": {"bundle", "data", "scene", "detection", "models", "monitoring"},
     "monitoring": {"bundle"},
+    "container": set(),
 }
 OWN_ROOM = {
     "great_expectations": "quality",

@@ -22,6 +22,8 @@ SWITCHES = {
     "DVC_NO_ANALYTICS": "1",
     "BENTOML_DO_NOT_TRACK": "True",
     "ORT_DISABLE_TELEMETRY": "1",
+    # uvicorn believes whatever `X-Forwarded-For` says when it comes over loopback.
+    "FORWARDED_ALLOW_IPS": "",
     # litdata asks the package index for newer versions.
     "LITDATA_DISABLE_VERSION_CHECK": "1",
     # Threads that spin while waiting halve the speed of whoever shares the machine.

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from roadworthy.bundle.predictor import Predictor
-from roadworthy.serving.app import create_app
 from roadworthy.serving.champions import Champion
+from served import app_of
 from support import tiny_bundle
 
 with catch_warnings():
@@ -48,7 +48,7 @@ def champions(bundles: dict[str, Path]) -> dict[str, Champion]:
 
 @pytest.fixture
 def client(champions: dict[str, Champion]) -> Iterator[TestClient]:
-    with TestClient(create_app(champions)) as client:
+    with TestClient(app_of(champions)) as client:
         yield client
 
 

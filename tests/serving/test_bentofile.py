@@ -23,7 +23,8 @@ def test_what_is_included_imports_nothing_that_is_not() -> None:
 def test_every_pattern_finds_a_file() -> None:
     """BentoML says nothing about a file that was renamed."""
     included = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]
-    assert not [pattern for pattern in included if not list(ROOT.glob(pattern))]
+    built = {"web/dist/**"}  # by `make web`, where there is Node
+    assert not [one for one in set(included) - built if not list(ROOT.glob(one))]
 
 
 def _imports(path: Path) -> set[str]:

@@ -18,10 +18,10 @@ from fixed_finder import Fixed
 from roadworthy.bundle.format import Searching, digest
 from roadworthy.params import Search
 from roadworthy.scene.inspect import inspect_picture
-from roadworthy.serving.app import create_app
 from roadworthy.serving.champions import INDEX, Champion, load_champions
 from roadworthy.serving.inspect import MAX_SCENES
 from roadworthy.serving.metrics import Metrics
+from served import app_of
 from support import tiny_bundle
 
 REFUSAL = {"error", "message", "hint", "request_id"}
@@ -39,7 +39,7 @@ def served(champions: dict[str, Champion]) -> dict[str, Champion]:
 
 @pytest.fixture
 def client(served: dict[str, Champion]) -> Any:
-    with TestClient(create_app(served)) as client:
+    with TestClient(app_of(served)) as client:
         yield client
 
 
@@ -90,7 +90,7 @@ def test_a_packaged_bundle_that_searches_is_loaded_to_search(
         "detector": True,
         "car": False,
     }
-    with TestClient(create_app(loaded)) as client:
+    with TestClient(app_of(loaded)) as client:
         answer = ask(client, photo(), ask="car").json()
     assert [step["version"] for step in answer["steps"]] == [4, 4]
     assert all(set(one["answers"]) == {"car"} for one in answer["scenes"][0]["cars"])
@@ -112,7 +112,7 @@ def test_who_is_asked(client: TestClient, served: dict[str, Champion]) -> None:
     assert asked(ask(client, photo())) == ["police", "brand"]
     assert asked(ask(client, photo(), ask=["brand", "brand"])) == ["brand"]
     without = {task: one for task, one in served.items() if task != "brand"}
-    with TestClient(create_app(without)) as client:
+    with TestClient(app_of(without)) as client:
         answer = ask(client, photo())
     assert asked(answer) == ["police"]
     assert "brand was not asked: it is not served" in answer.json()["unknown"]
@@ -132,7 +132,7 @@ def test_bad_requests_are_refused(
     client: TestClient, champions: dict[str, Champion], served: dict[str, Champion]
 ) -> None:
     """In the same shape as everywhere: no finder, unknown task, too much, no image, no file."""
-    with TestClient(create_app(champions)) as without:
+    with TestClient(app_of(champions)) as without:
         refused = [(404, "no_finder", ask(without, photo()))]
     refused += [
         (404, "unknown_task", ask(client, photo(), ask="colour")),
@@ -141,7 +141,7 @@ def test_bad_requests_are_refused(
         (422, "unusable_image", ask(client, b"no image")),
         (422, "unusable_image", ask(client, photo(), photo()[:-60])),
         (422, "unusable_image", ask(client, photo((1200, 1000), kind="JPEG"))),
-        (422, "invalid", client.post("/inspect", data={"ask": "police"})),
+        (422, "no_image", client.post("/inspect", data={"ask": "police"})),
         (405, "method", client.get("/inspect")),
     ]
     for status, error, answer in refused:
@@ -152,7 +152,7 @@ def test_bad_requests_are_refused(
 def test_boxes_and_answers_are_counted(served: dict[str, Champion]) -> None:
     """As answers of the champions that gave them."""
     metrics = Metrics()
-    with TestClient(create_app(served, metrics)) as client:
+    with TestClient(app_of(served, metrics)) as client:
         ask(client, photo(), ask="brand")
     text = metrics.text().decode()
     found = (
@@ -166,8 +166,7 @@ def test_boxes_and_answers_are_counted(served: dict[str, Champion]) -> None:
 
 
 def test_it_can_be_found(client: TestClient) -> None:
-    """At `/`, in `/tasks` and `/info` what searches, in OpenAPI with an example."""
-    assert "/inspect" in client.get("/").json()["or"]
+    """In `/tasks` and `/info` what searches, in OpenAPI with an example."""
     searches = {one["task"]: one["searches"] for one in client.get("/tasks").json()}
     assert searches == {"police": False, "brand": False, "detector": True}
     info = client.get("/info").json()

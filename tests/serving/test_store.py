@@ -1,7 +1,10 @@
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from roadworthy.bundle.format import digest
 from roadworthy.errors import BundleError
 from roadworthy.serving.champions import load_champions, read_index
 from roadworthy.serving.store import import_champions
@@ -40,6 +43,39 @@ def test_the_tag_is_made_of_the_content(home: Path, bundles: Bundles) -> None:
     assert import_champions({"car": (bundles["brand"], 3)}) != first
 
 
+def test_only_what_serving_needs_is_taken(home: Path, bundles: Bundles) -> None:
+    """No torch weights in the image; the bundle keeps the digest that the registry knows."""
+    place = folder(home, import_champions({"car": (bundles["car"], 3)}))
+    names = {path.name for path in (place / "car").iterdir()}
+    assert {"bundle.json", "model.onnx", "reference.json", "card.md"} <= names
+    assert not names & {"weights.safetensors", "seen.npy"}
+    entry = read_index(place)["car"]
+    assert entry.digest == digest(bundles["car"])
+    assert set(entry.files) == names
+    assert load_champions(place)["car"].digest == entry.digest
+
+
+def test_the_history_is_part_of_the_content(home: Path, bundles: Bundles) -> None:
+    """A decision that moved nothing else still reaches the page."""
+    champions = {"car": (bundles["car"], 3)}
+    decision = {"at": "2026-11-01", "task": "car", "decision": "promoted", "version": 3}
+    first = import_champions(champions)
+    assert json.loads((folder(home, first) / "history.json").read_text()) == []
+    second = import_champions(champions, history=[decision])
+    assert second != first
+    assert json.loads((folder(home, second) / "history.json").read_text()) == [decision]
+
+
+def test_a_private_bundle_can_be_served_by_another_user(
+    home: Path, bundles: Bundles, tmp_path: Path
+) -> None:
+    """The container's user owns nothing: the mode of a file in the registry's cache is not kept."""
+    private = Path(shutil.copytree(bundles["car"], tmp_path / "private"))
+    (private / "model.onnx").chmod(0o600)
+    place = folder(home, import_champions({"car": (private, 3)}))
+    assert (place / "car" / "model.onnx").stat().st_mode & 0o044
+
+
 def test_latest_follows_a_rollback(home: Path, bundles: Bundles) -> None:
     """When the champion is an earlier one again, that one is what gets built and served."""
     old = import_champions({"car": (bundles["car"], 3)})
@@ -50,7 +86,7 @@ def test_latest_follows_a_rollback(home: Path, bundles: Bundles) -> None:
     assert f"champions:{latest.read_text()}" == old
 
 
-@pytest.mark.parametrize("harm", ["model.yaml", "champions.json", "car/model.onnx"])
+@pytest.mark.parametrize("harm", ["model.yaml", "champions.json", "history.json", "car/model.onnx"])
 def test_a_killed_or_damaged_import_is_made_again(home: Path, bundles: Bundles, harm: str) -> None:
     """What a killed import leaves under the right name is not taken for the model."""
     tag = import_champions({"car": (bundles["car"], 3)})
@@ -63,7 +99,7 @@ def test_another_bundle_than_was_packaged_is_not_served(home: Path, bundles: Bun
     """A changed file in a packaged bundle stops the service instead of answering differently."""
     place = folder(home, import_champions({"car": (bundles["car"], 3)}))
     (place / "car" / "reference.json").write_text("changed")
-    with pytest.raises(BundleError, match="not the bundle that was packaged"):
+    with pytest.raises(BundleError, match="not what was packaged"):
         load_champions(place)
 
 

@@ -1,15 +1,17 @@
 """What images and answers look like when all is well: the profile that drift is measured against."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:  # where the service runs there is none
+    import pandas as pd
 
 STATISTICS = ("brightness", "sharpness", "red", "green", "blue", "aspect")
 QUANTILES = np.linspace(0, 1, 21)
 
 
-def profile(rows: pd.DataFrame, probabilities: np.ndarray) -> dict[str, Any]:
+def profile(rows: "pd.DataFrame", probabilities: np.ndarray) -> dict[str, Any]:
     """Quantiles of image statistics and of confidence, and the share of each answer.
 
     Args:

@@ -10,6 +10,7 @@ EXAMPLE: JsonDict = {
     "model_version": 3,
     "predictions": [
         {
+            "id": "8f14e45fceea467aa5e1c0e2f3b6d7a1",
             "filename": "street.jpg",
             "label": "car",
             "probability": 0.974,
@@ -54,11 +55,12 @@ INSPECTED: JsonDict = {
 class Answer(BaseModel):
     """The answer to one image."""
 
+    id: str = Field(description="Names this image's answers, for /feedback")
     filename: str
     label: str
     probability: float = Field(ge=0, le=1, description="Of the label, calibrated")
     sure: bool = Field(description="False: let a person look at it")
-    probabilities: dict[str, float] = Field(description="Of every label")
+    probabilities: dict[str, float] = Field(description="Of every label, or of the top_k")
 
 
 class TaskAnswer(BaseModel):
@@ -168,7 +170,9 @@ class Info(BaseModel):
 
     service: str = "roadworthy"
     version: str
-    limits: dict[str, int] = Field(description="Of one request")
+    limits: dict[str, int | bool] = Field(
+        description="Of one request; whether addresses and feedback are taken"
+    )
     tasks: dict[str, TaskInfo]
 
 
@@ -182,6 +186,9 @@ class RefusalBody(BaseModel):
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": RefusalBody, "description": "The body is no form"},
+    401: {"model": RefusalBody, "description": "No key, or not one of ours"},
+    403: {"model": RefusalBody, "description": "An address that is not fetched from"},
     404: {"model": RefusalBody, "description": "No such task"},
     408: {"model": RefusalBody, "description": "The body took too long to arrive"},
     413: {"model": RefusalBody, "description": "Too large, or too many files"},

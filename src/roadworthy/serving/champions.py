@@ -1,18 +1,22 @@
 """What is served: per task the champion's bundle, loaded and known to be the one that was packaged.
 
-champions.json      {"car": {"version": 3, "digest": "..."}, ...}
-car/                the bundle of `car`
+champions.json      {"car": {"version": 3, "digest": "...", "files": {...}}, ...}
+history.json        how they became champions
+car/                of the bundle of `car`, what serving needs
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from roadworthy.bundle.explain import Explainer
 from roadworthy.bundle.finder import Finder
-from roadworthy.bundle.predictor import Predictor
+from roadworthy.bundle.format import read_reference
+from roadworthy.bundle.predictor import Engine, Predictor
 from roadworthy.errors import BundleError
+from roadworthy.monitoring.drift import Window
 from roadworthy.params import Section
 
 INDEX = "champions.json"
@@ -25,6 +29,8 @@ class Entry(Section):
     """Number in the registry."""
     digest: str
     """SHA-256 of the bundle."""
+    files: dict[str, str] = {}
+    """SHA-256 of each packaged file, by name; empty where the whole bundle was packaged."""
 
 
 Entries = TypeAdapter(dict[str, Entry])
@@ -38,6 +44,16 @@ class Champion:
     predictor: Predictor
     finder: Finder | None = None
     """Of a bundle that can search."""
+    digest: str = ""
+    """SHA-256 of the bundle in the registry."""
+    explainer: Explainer = field(init=False)
+    window: Window = field(init=False)
+    """Its latest images."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", self.digest or self.predictor.digest)
+        object.__setattr__(self, "explainer", Explainer(self.predictor))
+        object.__setattr__(self, "window", Window(read_reference(self.predictor.folder)))
 
 
 def read_index(folder: Path) -> dict[str, Entry]:
@@ -55,8 +71,10 @@ def read_index(folder: Path) -> dict[str, Entry]:
         raise BundleError(f"{path} cannot be used: {error.errors()[0]['msg']}") from None
 
 
-def load_champions(folder: Path, threads: int | None = None) -> dict[str, Champion]:
-    """Load every champion with ONNX Runtime and ask it once: the first caller shall not wait.
+def load_champions(
+    folder: Path, *, engine: Engine = "auto", threads: int | None = None
+) -> dict[str, Champion]:
+    """Load every champion and ask it once: the first caller shall not wait.
 
     Raises:
         BundleError: none is there, one cannot be loaded, or one is not what was packaged.
@@ -66,23 +84,55 @@ def load_champions(folder: Path, threads: int | None = None) -> dict[str, Champi
         raise BundleError(f"{folder} holds no champions")
     champions = {}
     for task, entry in entries.items():
-        predictor = Predictor(folder / task, engine="onnx", threads=threads)
-        if predictor.digest != entry.digest:
+        if entry.files and packaged_files(folder / task) != entry.files:
+            raise BundleError(f"{folder / task} is not what was packaged: package it again")
+        digest = entry.digest if entry.files else ""
+        champion = load(folder / task, entry.version, digest, engine=engine, threads=threads)
+        if champion.digest != entry.digest:
             raise BundleError(
                 f"{folder / task} is not the bundle that was packaged: package it again"
             )
-        finder = Finder(folder / task, threads) if predictor.spec.search else None
-        champions[task] = Champion(entry.version, predictor, finder)
-    warm_up(champions)
+        champions[task] = champion
     return champions
 
 
-def warm_up(champions: Mapping[str, Champion]) -> None:
-    """Ask every champion about one grey image, and let those that can search it."""
+def load(
+    folder: Path,
+    version: int,
+    digest: str = "",
+    *,
+    engine: Engine = "auto",
+    threads: int | None = None,
+) -> Champion:
+    """Load one champion and ask it once.
+
+    Args:
+        digest: of the bundle, where the folder holds a part of it; empty: computed.
+
+    Raises:
+        BundleError: it cannot be loaded or cannot answer.
+    """
+    predictor = Predictor(folder, engine=engine, threads=threads)
+    finder = Finder(folder, threads) if predictor.spec.search else None
+    champion = Champion(version, predictor, finder, digest)
+    warm_up(champion)
+    return champion
+
+
+def warm_up(champion: Champion) -> None:
+    """Ask about one grey image, and let who can search search it."""
     from PIL import Image
 
     picture = Image.new("RGB", (32, 32), "grey")
-    for champion in champions.values():
-        champion.predictor.predict([picture])
-        if champion.finder:
-            champion.finder.find(picture)
+    champion.predictor.predict([picture])
+    if champion.finder:
+        champion.finder.find(picture)
+
+
+def packaged_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a packaged champion, by name."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }

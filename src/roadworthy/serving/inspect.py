@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Annotated
 
-import anyio
 import anyio.to_thread
-from fastapi import FastAPI, File, Form, UploadFile
+from fastapi import FastAPI, Form
 from PIL import Image
 
 from roadworthy.bundle.finder import Finder
@@ -17,10 +16,12 @@ from roadworthy.scene import accuracy
 from roadworthy.scene.inspect import Scene, inspect_picture
 from roadworthy.serving.answers import INSPECTED, REFUSALS, Inspection
 from roadworthy.serving.champions import Champion
+from roadworthy.serving.context import Context
 from roadworthy.serving.limits import too_large
 from roadworthy.serving.metrics import Metrics
-from roadworthy.serving.predict import Upload, received, unusable
+from roadworthy.serving.predict import Files, Urls
 from roadworthy.serving.refusals import Refusal
+from roadworthy.serving.uploads import Upload, received, unusable
 
 USUAL_FINDER = "detector"
 USUAL_ASKED = ("police", "brand")
@@ -37,13 +38,7 @@ class Searcher:
     finder: Finder
 
 
-def add_route(
-    app: FastAPI,
-    champions: Mapping[str, Champion],
-    metrics: Metrics,
-    limiter: anyio.CapacityLimiter,
-    max_bytes: int,
-) -> None:
+def add_route(app: FastAPI, context: Context) -> None:
     """Let `app` answer `/inspect`."""
 
     @app.post(
@@ -53,7 +48,8 @@ def add_route(
         summary="Find the cars in images",
     )
     async def answer(
-        file: Annotated[list[UploadFile], File(description="One or more images")],
+        file: Files = [],  # noqa: B006 - FastAPI copies it
+        url: Urls = [],  # noqa: B006
         ask: Annotated[
             list[str] | None,
             Form(
@@ -64,20 +60,14 @@ def add_route(
         ] = None,
     ) -> Inspection:
         """Find the cars, and ask other champions about each of them."""
+        champions = context.served.champions
         finder = searcher(champions)
         asked = to_ask(champions, ask)
-        uploads = await received(file, MAX_SCENES, max_bytes)
+        uploads = await received(file, url, context, MAX_SCENES)
         usual = USUAL_ASKED if ask is None else ()
         missing = {task: "it is not served" for task in usual if task not in asked}
         return await anyio.to_thread.run_sync(
-            inspect,
-            uploads,
-            finder,
-            asked,
-            metrics,
-            missing,
-            limiter=limiter,
-            abandon_on_cancel=False,
+            inspect, uploads, finder, asked, context.metrics, missing, limiter=context.workers
         )
 
 
@@ -163,7 +153,6 @@ def _count(by: Searcher, asked: Mapping[str, Champion], scene: Scene, metrics: M
     """Each box is an answer of the finder, and each answer about it one of who was asked."""
     found = by.champion.predictor.spec.labels[-1]
     for car in scene.cars:
-        metrics.predictions.labels(by.task, by.champion.version, found, "true").inc()
+        metrics.answered(by.task, by.champion.version, found, True, car.score)
         for task, one in car.answers.items():
-            sure = str(one.sure).lower()
-            metrics.predictions.labels(task, asked[task].version, one.label, sure).inc()
+            metrics.answered(task, asked[task].version, one.label, one.sure, one.probability)

@@ -1,12 +1,14 @@
 """What one caller may take from the others: body size, time to send it, requests at once.
 
 Pure ASGI, so that a body over the limit is never held in memory or on disk, and counted as it
-arrives: a missing or lying Content-Length changes nothing.
+arrives: a missing or lying Content-Length changes nothing. Bodies that still arrive have places of
+their own: however many callers send slowly, those who have sent are answered.
 """
 
 import asyncio
 from time import monotonic
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadworthy.serving.refusals import Refusal, request_id
@@ -16,70 +18,145 @@ FORM_BYTES = 64 * 1024
 DRAINED = 4
 """A refused body is read and thrown away up to this many times the limit: most callers only look at
 the answer when they have sent everything."""
+FIRST = 1 / 3
+"""Share of the time for a body in which its first byte must come."""
+PUSHED_SECONDS = 2.0
+"""A body that has been arriving for longer gives its place to a newcomer when there is none left."""
+DIGITS = 18
+"""Of a Content-Length; `int` would refuse to read thousands of them."""
 
 
 class Limits:
     """Middleware that refuses with 413 (too large), 408 (too slow) or 429 (too many at once).
 
+    A `Refusal` that is raised inside is answered too, after the body has been read and thrown away.
+
     Args:
         app: what answers.
         max_bytes: largest body.
         seconds: longest time for sending the body.
-        requests: most requests at once.
+        requests: most requests that are worked on at once.
+        bodies: most bodies that arrive at once; None: four times `requests`.
+        held: most bytes of all bodies that are arriving or worked on; None: what 32 of the largest
+            have.
     """
 
     def __init__(
-        self, app: ASGIApp, max_bytes: int, seconds: float = 30.0, requests: int = 64
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        seconds: float = 30.0,
+        requests: int = 64,
+        bodies: int | None = None,
+        held: int | None = None,
     ) -> None:
         self.app, self.max_bytes, self.seconds, self.requests = app, max_bytes, seconds, requests
-        self.running = 0
+        self.bodies = bodies or 4 * requests
+        self.most_held = held or 32 * max_bytes
+        self.arriving: dict[_Body, None] = {}  # in the order of their coming
+        self.working: set[_Body] = set()
+        self.held = 0
+        self.draining = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or refuse one request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        body = _Body(receive, self.max_bytes, monotonic() + self.seconds)
-        if _declared(scope) > self.max_bytes:
-            body.refusal = too_large(self.max_bytes)
-        elif self.running >= self.requests:
-            body.refusal = _too_many(self.requests)
-        else:
-            await self._answer(scope, body, send)
-        if body.refusal and not body.answered:
-            await body.drain()
-            await body.refusal.answer(request_id(scope))(scope, receive, send)
+        body = _Body(receive, scope, self)
+
+        async def told(message: Message) -> None:
+            # Nobody is there to be told, or what the application says about a broken body.
+            if body.gone or (body.refusal and not body.answered):
+                return
+            await _tell(body, message, send)
+
+        try:
+            body.refusal = _strange_length(scope) or self._enter(body)
+            if body.refusal is None:
+                await self._answer(scope, body, told)
+            if body.refusal and not body.answered and not body.gone:
+                body.answered = True
+                await body.refusal.answer(request_id(scope))(scope, receive, told)
+        finally:
+            self._leave(body)
 
     async def _answer(self, scope: Scope, body: "_Body", send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            # After a refusal, what the application says about its broken body is not sent.
-            if body.refusal is None or body.answered:
-                body.answered = True
-                await send(message)
-
-        self.running += 1
         try:
-            await self.app(scope, body.receive, guarded)
-        except Exception:
-            if body.refusal is None:
+            await self.app(scope, body.receive, send)
+        except Refusal as refusal:
+            if body.answered:
                 raise
-        finally:
-            self.running -= 1
+            body.refusal = body.refusal or refusal
+        except Exception:
+            if body.refusal is None and not body.gone:
+                raise
+
+    def _enter(self, body: "_Body") -> Refusal | None:
+        """Give a place to a request, or say why not."""
+        if not body.announced:
+            return None  # what has no body is little work, and figures are wanted when all is busy
+        if body.declared > self.max_bytes:
+            return too_large(self.max_bytes)
+        if len(self.working) >= self.requests:
+            return _too_many(self.requests)
+        if len(self.arriving) >= self.bodies and not self._push_out():
+            return _too_many(self.bodies)
+        self.arriving[body] = None
+        return None
+
+    def _push_out(self) -> bool:
+        """Take the place of the body that has been arriving longest, where that is long."""
+        oldest = next(iter(self.arriving))
+        if monotonic() - oldest.start < PUSHED_SECONDS:
+            return False
+        del self.arriving[oldest]
+        oldest.hurry()
+        return True
+
+    def took(self, body: "_Body", count: int) -> Refusal | None:
+        """Count bytes of a body that goes on to the application, or say why it may not."""
+        self.held += count
+        body.held += count
+        if body.seen > self.max_bytes:
+            return too_large(self.max_bytes)
+        if self.held > self.most_held:
+            return _too_many(len(self.arriving) + len(self.working))
+        if body.complete and body.seen and body not in self.working:
+            if len(self.working) >= self.requests:
+                return _too_many(self.requests)
+            self.arriving.pop(body, None)
+            self.working.add(body)
+        return None
+
+    def _leave(self, body: "_Body") -> None:
+        self.arriving.pop(body, None)
+        self.working.discard(body)
+        self.held -= body.held
 
 
 class _Body:
     """A request body that is counted while it is received."""
 
-    def __init__(self, receive: Receive, max_bytes: int, deadline: float) -> None:
-        self._receive, self._max_bytes, self._deadline = receive, max_bytes, deadline
-        self._seen = 0
-        self._complete = False
+    def __init__(self, receive: Receive, scope: Scope, limits: Limits) -> None:
+        self._receive, self._limits = receive, limits
+        names = {name for name, _ in scope["headers"]}
+        self.declared = _declared(scope)
+        self.announced = bool(self.declared or b"transfer-encoding" in names)
+        self.complete = False
+        self._waits = b"expect" in names
+        self.seen = self.held = 0
+        self.gone = False
+        """The caller left before the last byte."""
         self.refusal: Refusal | None = None
         self.answered = False
+        self.start = monotonic()
+        self._deadline = self.start + limits.seconds
+        self._timer: asyncio.Timeout | None = None
 
     async def receive(self) -> Message:
         if self.refusal:
             raise self.refusal
-        if self._complete:
+        if self.complete:
             # Now it is only about when the caller leaves, for which there is no hurry.
             return await self._receive()
         try:
@@ -87,23 +164,59 @@ class _Body:
         except TimeoutError:
             self.refusal = _too_slow()
             raise self.refusal from None
-        if self._seen > self._max_bytes:
-            self.refusal = too_large(self._max_bytes)
+        if not self.gone:
+            self.refusal = self._limits.took(self, len(message.get("body", b"")))
+        if self.refusal:
             raise self.refusal
         return message
 
     async def drain(self) -> None:
+        """Read the rest and throw it away, within limits."""
+        # Who asks before sending, as curl does, hears the refusal instead of "continue".
+        if (self._waits and not self.seen) or self._limits.draining >= self._limits.bodies:
+            return
+        self._limits.draining += 1
         try:
-            while not self._complete and self._seen <= DRAINED * self._max_bytes:
+            while not self.complete and self.seen <= DRAINED * self._limits.max_bytes:
                 await self._next()
         except TimeoutError:
             return
+        finally:
+            self._limits.draining -= 1
+
+    def hurry(self) -> None:
+        """Give up waiting for more, now."""
+        self._deadline = 0.0
+        if self._timer and not self._timer.expired():
+            self._timer.reschedule(0.0)
 
     async def _next(self) -> Message:
-        message = await asyncio.wait_for(self._receive(), max(0.0, self._deadline - monotonic()))
-        self._seen += len(message.get("body", b""))
-        self._complete = message["type"] != "http.request" or not message.get("more_body", False)
+        deadline = self._deadline
+        if not self.seen:
+            deadline = min(deadline, self.start + FIRST * self._limits.seconds)
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        try:
+            async with asyncio.timeout(left) as self._timer:
+                message = await self._receive()
+        finally:
+            self._timer = None
+        self.seen += len(message.get("body", b""))
+        self.gone = message["type"] != "http.request"
+        self.complete = self.gone or not message.get("more_body", False)
         return message
+
+
+async def _tell(body: _Body, message: Message, send: Send) -> None:
+    """Send, after the rest of the body has been read; or close where that takes too long."""
+    if message["type"] == "http.response.start":
+        body.answered = True
+        if body.announced and not body.complete:
+            await body.drain()
+        if body.announced and not body.complete:
+            MutableHeaders(scope=message)["connection"] = "close"
+    await send(message)
 
 
 def too_large(max_bytes: int) -> Refusal:
@@ -121,9 +234,30 @@ def _too_slow() -> Refusal:
 
 
 def _too_many(requests: int) -> Refusal:
-    return Refusal(429, "busy", f"{requests} requests are already being answered", "try again soon")
+    return Refusal(
+        429,
+        "busy",
+        f"{requests} requests are already being received or answered",
+        "try again soon",
+        {"Retry-After": "2"},
+    )
+
+
+def _strange_length(scope: Scope) -> Refusal | None:
+    """The refusal of a Content-Length that two programs could read differently (RFC 9112, 6.3)."""
+    lengths = {value for name, value in scope["headers"] if name == b"content-length"}
+    coded = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    if len(lengths) + coded > 1 or not all(value.isdigit() for value in lengths):
+        return Refusal(
+            400,
+            "bad_length",
+            "the request does not say in one way how long it is",
+            "send one Content-Length, or Transfer-Encoding: chunked",
+        )
+    return None
 
 
 def _declared(scope: Scope) -> int:
     lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-    return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
+    digits = lengths[0].lstrip(b"0") if lengths else b""
+    return int(digits[: DIGITS + 1]) if digits.isdigit() else 0

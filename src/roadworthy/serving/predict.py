@@ -1,114 +1,189 @@
-"""From uploaded files to answers. Blocking work, to be called in a worker thread."""
+"""`POST /predict`: from images to answers. Decoding is done in worker threads, answering in batches."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from time import perf_counter
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
 
+import anyio.to_thread
 import numpy as np
-from starlette.datastructures import UploadFile
+from fastapi import FastAPI, File, Form, UploadFile
+from starlette.requests import Request
 
+from roadworthy.bundle.predictor import Prediction, scaled_to
 from roadworthy.data import images
 from roadworthy.errors import DataError
-from roadworthy.serving.answers import Answer, TaskAnswer
+from roadworthy.models.outputs import to_probabilities
+from roadworthy.serving.answers import EXAMPLE, REFUSALS, AllAnswers, Answer, TaskAnswer
+from roadworthy.serving.batching import Row
 from roadworthy.serving.champions import Champion
+from roadworthy.serving.context import Context
 from roadworthy.serving.limits import too_large
-from roadworthy.serving.metrics import Metrics
-from roadworthy.serving.refusals import Refusal
+from roadworthy.serving.noting import note
+from roadworthy.serving.record import Facts, facts
+from roadworthy.serving.refusals import Refusal, request_id
+from roadworthy.serving.uploads import Upload, received, unusable
 
-NAME_LENGTH = 200
+ALL = "all"
+USUAL = "car"
+"""The task that answers when several are served and none is named."""
 
-
-@dataclass(frozen=True)
-class Upload:
-    """One file of a request."""
-
-    filename: str
-    content: bytes
-
-
-async def received(files: Sequence[UploadFile], most: int, max_bytes: int) -> list[Upload]:
-    """The files of a request, read.
-
-    Args:
-        most: files of one request.
-        max_bytes: of one file.
-
-    Raises:
-        Refusal: too many, or one is too large.
-    """
-    if len(files) > most:
-        raise Refusal(
-            413, "too_many_files", f"{len(files)} files are over {most}", "send fewer at a time"
-        )
-    if any((one.size or 0) > max_bytes for one in files):
-        raise too_large(max_bytes)
-    return [
-        Upload((one.filename or f"file {number}")[:NAME_LENGTH], await one.read())
-        for number, one in enumerate(files)
-    ]
+Files = Annotated[list[UploadFile], File(description="One or more images")]
+Urls = Annotated[
+    list[str], Form(description="Addresses of images, where the service is set to fetch them")
+]
 
 
-def unusable(filename: str, error: DataError) -> Refusal:
-    """The refusal of a file that is no usable image."""
-    return Refusal(
-        422,
-        "unusable_image",
-        f"{filename}: {error}",
-        "send a complete JPEG, PNG, WebP, BMP, GIF or TIFF file within the limits of /info",
+def add_route(app: FastAPI, context: Context) -> None:
+    """Let `app` answer `/predict`."""
+
+    @app.post(
+        "/predict",
+        response_model=TaskAnswer | AllAnswers,
+        responses={**REFUSALS, 200: {"content": {"application/json": {"example": EXAMPLE}}}},
+        summary="Answer images",
     )
+    async def answer(
+        request: Request,
+        file: Files = [],  # noqa: B006 - FastAPI copies it
+        url: Urls = [],  # noqa: B006
+        task: Annotated[
+            str | None, Form(description="A task of /tasks, or all", examples=[USUAL, ALL])
+        ] = None,
+        top_k: Annotated[
+            int | None, Form(ge=1, description="Only the probabilities of the k likeliest labels")
+        ] = None,
+        threshold: Annotated[
+            float | None,
+            Form(ge=0, le=1, description="Of a yes-or-no task, instead of its own in /info"),
+        ] = None,
+    ) -> TaskAnswer | AllAnswers:
+        """Ask one task's champion, or all, about one or more images."""
+        asked = choose(context.served.champions, task)
+        if threshold is not None:
+            _check_threshold(asked)
+        uploads = await received(file, url, context)
+        name = request_id(request.scope)
+        rows = await asyncio.gather(
+            *(_answer(one, asked, context, threshold, name) for one in uploads),
+            return_exceptions=True,
+        )
+        answers = [_or_raise(row) for row in rows]
+        results = [
+            TaskAnswer(
+                task=task_name,
+                model_version=champion.version,
+                predictions=[
+                    _shown(upload, of[task_name], top_k)
+                    for upload, of in zip(uploads, answers, strict=True)
+                ],
+            )
+            for task_name, champion in asked.items()
+        ]
+        return AllAnswers(results=results) if task == ALL else results[0]
 
 
-def predict(
-    uploads: Sequence[Upload], champions: Mapping[str, Champion], metrics: Metrics
-) -> list[TaskAnswer]:
-    """Ask every one of `champions` about every file; a file is decoded once.
+def choose(champions: Mapping[str, Champion], task: str | None) -> Mapping[str, Champion]:
+    """The champions that `task` asks for.
 
     Raises:
-        Refusal: a file is too large or is no usable image.
+        Refusal: the task is not served, or none was named and it is not clear which is meant.
     """
-    prepared: dict[str, list[np.ndarray]] = {task: [] for task in champions}
-    for upload in uploads:
-        for task, pixels in _prepare(upload, champions).items():
-            prepared[task].append(pixels)
-    return [
-        _ask(task, champion, uploads, np.stack(prepared[task]), metrics)
-        for task, champion in champions.items()
-    ]
+    if task == ALL:
+        return champions
+    names = ", ".join(champions)
+    if not task:
+        if len(champions) > 1 and USUAL not in champions:
+            raise Refusal(
+                422, "no_task", "no task was named", f"send -F task= one of: {names}, {ALL}"
+            )
+        task = USUAL if USUAL in champions else next(iter(champions))
+    if task not in champions:
+        raise Refusal(
+            404, "unknown_task", f"no task is called {task[:60]!r}", f"one of: {names}, {ALL}"
+        )
+    return {task: champions[task]}
 
 
-def _prepare(upload: Upload, champions: Mapping[str, Champion]) -> dict[str, np.ndarray]:
-    """The file's pixels as each champion wants them. One decoded image is in memory at a time."""
-    specs = [champion.predictor.spec for champion in champions.values()]
-    most_bytes = min(spec.max_bytes for spec in specs)
+def prepared(
+    upload: Upload, champions: Mapping[str, Champion]
+) -> tuple[dict[str, np.ndarray], Facts]:
+    """The image's pixels as each champion wants them, and what is kept of the image itself.
+
+    Blocking. The file is decoded once per size that the champions want.
+
+    Raises:
+        Refusal: it is too large or no usable image.
+    """
+    specs = {task: champion.predictor.spec for task, champion in champions.items()}
+    most_bytes = min(spec.max_bytes for spec in specs.values())
     if len(upload.content) > most_bytes:
         raise too_large(most_bytes)
+    most_pixels = min(spec.max_pixels for spec in specs.values())
+    scales = {task: scaled_to(spec.input) for task, spec in specs.items()}
+    pixels: dict[str, np.ndarray] = {}
     try:
-        image = images.open_image(upload.content, min(spec.max_pixels for spec in specs))
-        return {task: champion.predictor.prepare(image) for task, champion in champions.items()}
+        for scale in sorted(set(scales.values())):
+            decoded = images.decode(upload.content, most_pixels, scale)
+            for task in (task for task, wanted in scales.items() if wanted == scale):
+                pixels[task] = champions[task].predictor.prepare(decoded.image)
     except DataError as error:
         raise unusable(upload.filename, error) from None
+    return pixels, facts(upload.content, decoded)
 
 
-def _ask(
-    task: str, champion: Champion, uploads: Sequence[Upload], pixels: np.ndarray, metrics: Metrics
-) -> TaskAnswer:
-    start = perf_counter()
-    rows = champion.predictor.probabilities(pixels)
-    metrics.inference.labels(task).observe(perf_counter() - start)
-    predictions = [champion.predictor.answer(row) for row in rows]
-    for one in predictions:
-        metrics.predictions.labels(task, champion.version, one.label, str(one.sure).lower()).inc()
-    return TaskAnswer(
-        task=task,
-        model_version=champion.version,
-        predictions=[
-            Answer(
-                filename=upload.filename[:NAME_LENGTH],
-                label=one.label,
-                probability=one.probability,
-                sure=one.sure,
-                probabilities=one.probabilities,
-            )
-            for upload, one in zip(uploads, predictions, strict=True)
-        ],
+async def _answer(
+    upload: Upload,
+    champions: Mapping[str, Champion],
+    context: Context,
+    threshold: float | None,
+    request: str,
+) -> dict[str, Prediction]:
+    """By task, what its champion says of one image."""
+    pixels, kept = await anyio.to_thread.run_sync(
+        prepared, upload, champions, limiter=context.workers
     )
+    rows = await asyncio.gather(
+        *(context.batcher.ask(champions[task].predictor, pixels[task]) for task in champions)
+    )
+    answers = {}
+    for (task, champion), row in zip(champions.items(), rows, strict=True):
+        answers[task] = decided(champion, row, threshold)
+        note(context, task, champion, upload, kept, row, answers[task], request)
+    return answers
+
+
+def decided(champion: Champion, row: Row, threshold: float | None = None) -> Prediction:
+    """The answer that a champion's raw outputs mean."""
+    predictor = champion.predictor
+    probabilities = to_probabilities(row.logits[None], predictor.spec.temperature)[0]
+    if predictor.spec.threshold is None:
+        threshold = None
+    return predictor.answer(probabilities, threshold)
+
+
+def _shown(upload: Upload, answer: Prediction, top_k: int | None) -> Answer:
+    likeliest = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])[:top_k]
+    return Answer(
+        id=upload.id,
+        filename=upload.filename,
+        label=answer.label,
+        probability=answer.probability,
+        sure=answer.sure,
+        probabilities=dict(likeliest) if top_k else answer.probabilities,
+    )
+
+
+def _check_threshold(asked: Mapping[str, Champion]) -> None:
+    if all(champion.predictor.spec.threshold is None for champion in asked.values()):
+        raise Refusal(
+            422,
+            "no_threshold",
+            f"{', '.join(asked)} has more than two labels and no threshold",
+            "leave threshold out; top_k shows the likeliest labels",
+        )
+
+
+def _or_raise(row: dict[str, Prediction] | BaseException) -> dict[str, Prediction]:
+    if isinstance(row, BaseException):
+        raise row
+    return row

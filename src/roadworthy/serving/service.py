@@ -37,6 +37,8 @@ late = Late()
     name="roadworthy",
     workers=1,
     metrics={"enabled": False},
+    # Every request is logged by serving.trace already, with its id.
+    logging={"access": {"enabled": False}},
     traffic={"timeout": 60},
     # Without a distribution BentoML adds no compilers: 430 MB instead of 1.1 GB.
     image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
@@ -48,14 +50,19 @@ class Service:
     def __init__(self) -> None:
         for name, value in environment.SWITCHES.items():
             os.environ.setdefault(name, value)
-        from roadworthy.serving.app import create_app
-        from roadworthy.serving.champions import load_champions
-        from roadworthy.serving.metrics import Metrics
+        from roadworthy.serving import start
+        from roadworthy.serving.drain import Drain
 
-        champions = load_champions(Path(bentoml.models.get(MODEL).path))
-        late.app = create_app(champions, Metrics())
-        self.ready = True
+        self.running = start.run(Path(bentoml.models.get(MODEL).path))
+        self.drain = Drain()
+        self.drain.watch()
+        late.app = self.drain.closing(self.running.app)
 
     def __is_ready__(self) -> bool:
-        """Every champion is loaded and has answered once."""
-        return self.ready
+        """Every champion is loaded and has answered once, and nobody has told us to stop."""
+        return not self.drain.begun
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """Finish what was begun."""
+        self.running.stop()

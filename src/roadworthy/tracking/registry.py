@@ -146,6 +146,26 @@ def aliases(task: str) -> dict[str, int]:
     return {alias: int(number) for alias, number in found.items()}
 
 
+def tasks(alias: str) -> list[str]:
+    """Every task with a version of Roadworthy's, one of whose versions has `alias`."""
+    client = store.client()
+    found: list[str] = []
+    token: str | None = None
+    with store.asking("the models cannot be listed"):
+        while True:
+            page = client.search_registered_models(max_results=1000, page_token=token)
+            # Others keep models in the same registry, and a claim is one as well.
+            found += [
+                model.name
+                for model in page
+                if alias in model.aliases
+                and any(DIGEST in latest.tags for latest in model.latest_versions or ())
+            ]
+            token = page.token
+            if not token:
+                return sorted(found)
+
+
 def version(task: str, number: int) -> Version:
     """One version by its number.
 
@@ -203,10 +223,10 @@ def move(task: str, alias: str, version: Version | None) -> None:
             client.delete_registered_model_alias(task, alias)
 
 
-def bundle_folder(version: Version) -> Path:
+def bundle_folder(version: Version, cache: Path = CACHE) -> Path:
     """A local folder with the files of the version's bundle; not to be written to.
 
-    Artifacts on this machine are used where they are, others come to `.cache/bundles/DIGEST`.
+    Artifacts on this machine are used where they are, others come to `cache`/DIGEST.
 
     Raises:
         BundleError: the files are not the ones that were registered.
@@ -218,7 +238,7 @@ def bundle_folder(version: Version) -> Path:
     local = _local(address)
     if local is not None and local.is_dir():
         return _verified(local, version)
-    return _fetched(address, version)
+    return _fetched(address, version, cache)
 
 
 def _described(card: str) -> str:
@@ -227,11 +247,11 @@ def _described(card: str) -> str:
     return card[: LONGEST_CARD - len(CUT)].rsplit("\n", 1)[0] + CUT
 
 
-def _fetched(address: str, version: Version) -> Path:
-    target = CACHE / version.digest
-    CACHE.mkdir(parents=True, exist_ok=True)
+def _fetched(address: str, version: Version, cache: Path) -> Path:
+    target = cache / version.digest
+    cache.mkdir(parents=True, exist_ok=True)
     # The service, a flow and a person may ask for the same bundle at once.
-    with FileLock(CACHE / f".{version.digest}.lock"):
+    with FileLock(cache / f".{version.digest}.lock"):
         if not target.is_dir():
             with layout.replacing(target) as temporary:
                 with store.asking(f"the files of {version.name} cannot be fetched"):
