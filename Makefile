@@ -7,12 +7,12 @@ export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run install data road promote package summary ui serve retrain test test-all bench lint format lock clean
+.PHONY: help run install data road promote web page package summary ui serve retrain test test-all bench lint format lock clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: install data road promote package summary ## the whole road: images, training, promotion, Bento
+run: install data road promote page package summary ## the whole road: images, training, promotion, Bento
 
 install: $(STAMP) ## make .venv and install the locked requirements
 
@@ -37,7 +37,28 @@ promote: install ## judge the exported models; the gate decides
 	@echo "==> promotion"
 	@roadworthy promote
 
-package: install ## build the Bento of the champions
+PAGE := web/dist/index.html
+PAGE_SOURCES := $(wildcard web/index.html web/*.ts web/tsconfig.json web/src/* web/src/*/* web/public/*/*)
+PAGE_PACKAGES := web/node_modules/.package-lock.json
+
+web: $(PAGE) ## build the page that the service shows at / (Node 20.19 or newer)
+
+$(PAGE_PACKAGES): web/package.json web/package-lock.json web/.npmrc
+	@echo "==> packages of the page"
+	@cd web && npm ci --no-progress
+	@touch $@
+
+$(PAGE): $(PAGE_PACKAGES) $(PAGE_SOURCES)
+	@echo "==> the page"
+	@cd web && npm run --silent build
+	@touch $@
+
+# The service answers without its page, and says at / how to build it.
+page:
+	@command -v npm >/dev/null || { echo "==> no page: npm is not installed (make web)"; exit 0; }; \
+	  $(MAKE) web || echo "==> no page: npm failed, see above (make web tries again)"
+
+package: install page ## build the Bento of the champions
 	@echo "==> package"
 	@roadworthy package
 

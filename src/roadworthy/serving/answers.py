@@ -159,6 +159,7 @@ class TaskInfo(TaskSummary):
     engine: str
     input: dict[str, Any]
     threshold: float | None
+    sure: float = Field(description="Below this probability an answer is not sure")
     temperature: float
     metrics: dict[str, float] = Field(description="On the test split")
     lineage: dict[str, Any] | None

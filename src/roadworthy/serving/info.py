@@ -48,6 +48,7 @@ def describe(task: str, champion: Champion) -> TaskInfo:
         engine=predictor.engine,
         input=spec.input.model_dump(mode="json"),
         threshold=spec.threshold,
+        sure=spec.sure,
         temperature=spec.temperature,
         metrics=spec.metrics,
         lineage=predictor.lineage.model_dump(mode="json") if predictor.lineage else None,
