@@ -181,7 +181,7 @@ def _side(
         figures=figures(answers),
         stress=shaken,
         latency_ms=latency,
-        megabytes=(model.folder / GRAPH).stat().st_size / MEGABYTE,
+        megabytes=(predictor.graph or model.folder / GRAPH).stat().st_size / MEGABYTE,
         # Nothing is made of nothing: an empty record is none.
         trained_on=seen.among(course.rows["sha256"], record)
         if record is not None and len(record)
