@@ -54,7 +54,7 @@ $(PAGE): $(PAGE_PACKAGES) $(PAGE_SOURCES)
 	@touch $@
 
 # The service answers without its page, and says at / how to build it.
-page:
+page: ## the same where npm is there, else a word on it
 	@command -v npm >/dev/null || { echo "==> no page: npm is not installed (make web)"; exit 0; }; \
 	  $(MAKE) web || echo "==> no page: npm failed, see above (make web tries again)"
 

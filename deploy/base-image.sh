@@ -6,14 +6,14 @@ set -euo pipefail
 name=${1:-localhost/roadworthy-base}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-debootstrap --variant=minbase --include=python3,ca-certificates bookworm "$work/root" \
+debootstrap --variant=minbase --include=python3,ca-certificates bookworm "$work/system" \
   ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
 # As the official slim images: no documentation, no translations, no package lists.
-rm -rf "$work"/root/var/cache/apt/* "$work"/root/var/lib/apt/lists/* \
-  "$work"/root/usr/share/{doc,info,locale,man}/* "$work"/root/var/log/* "$work"/root/tmp/*
+rm -rf "$work"/system/var/cache/apt/* "$work"/system/var/lib/apt/lists/* \
+  "$work"/system/usr/share/{doc,info,locale,man}/* "$work"/system/var/log/* "$work"/system/tmp/*
 cat >"$work/Containerfile" <<'END'
 FROM scratch
-COPY root /
+COPY system /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 CMD ["python3"]
 END

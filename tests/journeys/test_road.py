@@ -149,9 +149,9 @@ def test_lost_images_come_back(walk: Walk) -> None:
 
 
 def test_the_champion_answers_the_same_from_everywhere(walk: Walk) -> None:
-    """Command line, bundle and MLflow."""
+    """200 images: command line, one batch, one by one, MLflow; the served Bento has a test of its own."""
     folder, run = walk
-    images = sorted(str(p) for p in (folder / "data/car/street/car").iterdir())[:3]
+    images = sorted(str(p) for p in (folder / "data/car").rglob("*.*"))[:200]
     lines = run("roadworthy", "predict", "--task", "car", "--json", *images, ok=False).stdout
     asked = [json.loads(line) for line in lines.splitlines()]
     code = (
@@ -159,17 +159,19 @@ def test_the_champion_answers_the_same_from_everywhere(walk: Walk) -> None:
         "from roadworthy.bundle.predictor import Predictor\n"
         "model = mlflow.pyfunc.load_model('models:/car@champion')\n"
         "bundle = Predictor(Path('artifacts/car/export'))\n"
-        "for path in sys.argv[1:]:\n"
-        "    table = model.predict([path])\n"
-        "    data = model.predict([Path(path).read_bytes()])\n"
-        "    print(table['probability'][0], data['probability'][0], bundle.predict([path])[0].probability)"
+        "paths = sys.argv[1:]\n"
+        "tables = model.predict(paths), model.predict([Path(path).read_bytes() for path in paths])\n"
+        "batch = bundle.predict(paths)\n"
+        "for row, path in enumerate(paths):\n"
+        "    alone = bundle.predict([path])[0].probability\n"
+        "    print(*(t['probability'][row] for t in tables), batch[row].probability, alone)"
     )
     paths = [line["path"] for line in asked]
-    assert paths
+    assert len(paths) > 150  # a few of the walk's images are broken on purpose
     printed = run("python", "-c", code, *paths).stdout.strip().splitlines()[-len(paths) :]
     for line, answer in zip(printed, asked, strict=True):
         for value in map(float, line.split()):
-            assert value == pytest.approx(answer["probability"], abs=1e-6)
+            assert value == pytest.approx(answer["probability"], abs=1e-4)
 
 
 def test_plots_need_no_network(walk: Walk) -> None:

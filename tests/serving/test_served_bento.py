@@ -12,7 +12,7 @@ import pytest
 
 from roadworthy.bundle.predictor import Predictor
 from roadworthy.pipeline.package import PackageResult, build
-from support import free_port
+from support import free_port, write_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 DEFAULT_SIGNALS = ("env", "--default-signal=INT,QUIT,TERM,HUP")
@@ -106,6 +106,7 @@ def test_the_served_bento_answers_like_the_predictor(
     content = png()
     with httpx.Client(base_url=address, timeout=30) as client:
         assert client.get("/livez").status_code == 200
+        _agree(client, bundles, [path.read_bytes() for path in write_images(home / "drawn", 200)])
         answers = client.post("/predict", files={"file": content}, data={"task": "all"})
         for answer in answers.json()["results"]:
             task = answer["task"]
@@ -130,6 +131,18 @@ def test_the_served_bento_answers_like_the_predictor(
     process.terminate()
     assert process.wait(timeout=20) == 0
     assert not [worker for worker in workers if worker.is_running()]
+
+
+def _agree(client: httpx.Client, bundles: dict[str, Path], contents: list[bytes]) -> None:
+    """The service gives for many images what the bundle gives, to 1e-4."""
+    for task, bundle in bundles.items():
+        found = []
+        for start in range(0, len(contents), 25):
+            files = [("file", content) for content in contents[start : start + 25]]
+            answer = client.post("/predict", files=files, data={"task": task}).json()
+            found += [one["probabilities"] for one in answer["predictions"]]
+        expected = [one.probabilities for one in Predictor(bundle).predict(contents)]
+        assert found == [pytest.approx(one, abs=1e-4) for one in expected]
 
 
 def _maps(pid: int) -> list[str]:

@@ -1,9 +1,8 @@
 """Images that are cheap to send and dear to open; the limit of pixels does not stop them.
 
 Pillow reads the structure of a file in Python and joins what belongs together; libjpeg goes over the
-whole picture once per scan (https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf).
-A file of some MB can keep either at work for minutes. Every limit here is far above what cameras and
-programs write.
+whole picture once per scan (libjpeg-turbo, "Two Issues with the JPEG Standard"). A file of some MB
+can keep either at work for minutes. Every limit here is far above what cameras and programs write.
 """
 
 import io

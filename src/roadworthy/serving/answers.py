@@ -5,6 +5,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from roadworthy.bundle.figures import Figure
+
 EXAMPLE: JsonDict = {
     "task": "car",
     "model_version": 3,
@@ -111,14 +113,6 @@ class InspectedScene(BaseModel):
     width: int
     height: int
     cars: list[FoundCar]
-
-
-class Figure(BaseModel):
-    """A share with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class StepInfo(BaseModel):

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
 from roadworthy import __version__
 from roadworthy.serving import explain, feedback, info, inspect, models, page, predict
@@ -42,7 +43,7 @@ def create_app(context: Context) -> FastAPI:
     )
     _explain_errors(app)
 
-    @app.get("/metrics", summary="Figures for Prometheus")
+    @app.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
     def figures() -> Response:
         return Response(context.figures(), media_type=CONTENT_TYPE_LATEST)
 
@@ -75,7 +76,9 @@ def _explain_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != "body")
-        refusal = Refusal(422, "invalid", f"{place or 'body'}: {first['msg']}", FORM_HINT)
+        # FastAPI would tell of its own classes.
+        message = "is no file" if "UploadFile" in first["msg"] else first["msg"]
+        refusal = Refusal(422, "invalid", f"{place or 'body'}: {message}", FORM_HINT)
         return refusal.answer(request_id(request.scope))
 
     @app.exception_handler(HTTPException)
@@ -85,5 +88,5 @@ def _explain_errors(app: FastAPI) -> None:
             405: ("method", "/openapi.json tells how"),
         }
         word, hint = known.get(error.status_code, ("invalid", FORM_HINT))
-        refusal = Refusal(error.status_code, word, str(error.detail), hint)
+        refusal = Refusal(error.status_code, word, str(error.detail), hint, error.headers)
         return refusal.answer(request_id(request.scope))
