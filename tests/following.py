@@ -16,6 +16,9 @@ class Offered:
     digest: str
     fetch: Callable[[], Path]
 
+    def used(self) -> None:
+        """Nothing here is ever deleted."""
+
 
 @dataclass
 class Shelf:

@@ -26,7 +26,7 @@ elif words[:1] == ["create"]:
     print("warning: something\\n0123abcd")
 elif words[:1] == ["cp"] and words[1].endswith("status"):
     Path(words[2]).write_text("Package: x")
-elif words[:1] in (["build"], ["rm"], ["--version"]):
+elif words[:1] in (["build"], ["rm"], ["tag"], ["--version"]):
     print("done")
 else:
     sys.exit("first line\\nno such thing: " + words[0])
@@ -92,6 +92,12 @@ def test_the_health_check_survives(store: Path) -> None:
     for option in (["--tag", "a:1"], ["--tag", "a:latest"], ["--build-arg", "BASE=b"]):
         assert " ".join(option) in " ".join(words)
     assert words[words.index("--label") + 1] == "x=y z"
+
+
+def test_an_image_takes_over_a_name(store: Path) -> None:
+    """All three programs have the same words for it."""
+    Builder("podman").tag("a:1", "a:latest")
+    assert asked(store) == [["tag", "a:1", "a:latest"]]
 
 
 def test_files_are_taken_out_of_an_image(store: Path, tmp_path: Path) -> None:

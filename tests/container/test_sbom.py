@@ -72,3 +72,14 @@ def test_each_part_is_named_as_scanners_name_it(tmp_path: Path) -> None:
 def test_a_header_of_something_else_is_no_interpreter() -> None:
     """A base whose Python is a package of the system lists it there."""
     assert sbom.interpreter("") is None
+
+
+def test_a_bill_says_which_image_it_is_of(tmp_path: Path) -> None:
+    """What is no bill is of none."""
+    path = tmp_path / "sbom.cdx.json"
+    assert sbom.version(path) is None
+    sbom.write(path, "roadworthy", "abc", MADE, [])
+    assert sbom.version(path) == "abc"
+    for other in ("", "[1]", "{}", '{"metadata": null}'):
+        path.write_text(other)
+        assert sbom.version(path) is None

@@ -78,6 +78,16 @@ def test_the_service_is_locked_in(services: dict[str, dict[str, Any]]) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_the_service_has_memory_for_its_decoders_and_time_to_stop(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    """The dearest picture takes 0.6 GB; the slowest request 60 s."""
+    service = services["service"]
+    assert service["mem_limit"] == "2g"
+    assert service["environment"]["ROADWORTHY_DECODERS"] == "2"
+    assert service["stop_grace_period"] == "90s"
+
+
 def test_servers_have_the_versions_of_the_clients() -> None:
     """The MLflow and the Prefect that answer are those that this project was tested with."""
     lock = (ROOT / "requirements.lock").read_text()

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,9 @@ import pytest
 import yaml
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+GRACE = re.compile(
+    r"(?:--time|--stop-timeout|stop_grace_period:|terminationGracePeriodSeconds:) ?=?(\d+)"
+)
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 
 
@@ -55,7 +59,8 @@ def test_the_pod_is_locked_in(manifests: dict[str, dict[str, Any]]) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False
-    assert [one["mountPath"] for one in container["volumeMounts"]] == ["/tmp"]
+    assert [one["mountPath"] for one in container["volumeMounts"]] == ["/tmp", "/data"]
+    assert all("sizeLimit" in one["emptyDir"] for one in pod["volumes"])
     assert {"requests", "limits"} == set(container["resources"])
 
 
@@ -72,3 +77,30 @@ def test_nobody_is_asked_before_the_champions_are_loaded(
     assert f"EXPOSE {port['containerPort']}\n" in recipe
     user = manifests["Deployment"]["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
     assert f"USER {user}:{user}\n" in recipe
+
+
+def test_the_settings_fit_the_pod(manifests: dict[str, dict[str, Any]]) -> None:
+    """Threads and decoders for its limits, the log where it may write, nothing the image cannot."""
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    [generated] = kustomization["configMapGenerator"]
+    settings = dict(one.split("=", 1) for one in generated["literals"])
+    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert settings["ROADWORTHY_THREADS"] == container["resources"]["limits"]["cpu"]
+    assert container["resources"]["limits"]["memory"] == "2Gi"
+    assert settings["ROADWORTHY_DECODERS"] == "2"
+    assert settings["ROADWORTHY_LOG"] in {one["mountPath"] for one in container["volumeMounts"]}
+    texts = [path.read_text() for path in FOLDER.glob("*.yaml")]
+    assert not any("ROADWORTHY_FOLLOW" in text or "ROADWORTHY_SHADOW" in text for text in texts)
+
+
+def test_there_is_one_grace_period(manifests: dict[str, dict[str, Any]]) -> None:
+    """In every recipe: the slowest request takes 60 s, and preStop comes before."""
+    assert (
+        manifests["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 90
+    )
+    root = FOLDER.parents[1]
+    paths = [root / "docs/how-to" / name for name in ("deploy.md", "follow.md")]
+    for path in (*paths, FOLDER.parent / "compose.yaml"):
+        text = path.read_text()
+        assert set(GRACE.findall(text)) == {"90"}, path

@@ -56,6 +56,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
         for name, value in made.environment.items():
             patch.setenv(name, value)
         patch.setenv("BENTOML_HOME", str(made.folder / "bentoml"))
+        made.skip_where_forbidden()
         made.run(str(ROOT / "deploy" / "base-image.sh"), BASE)
         yield made
 
@@ -92,7 +93,7 @@ def address(containers: Containers, image: ContainerResult) -> Iterator[str]:
             said = containers.run("podman", "logs", NAME)
             raise AssertionError(f"the container did not start:\n{said.stdout}{said.stderr}")
     yield url
-    containers.run("podman", "stop", "--time", "30", NAME)
+    containers.run("podman", "stop", "--time", "90", NAME)
     assert containers.inspect(NAME)["State"]["ExitCode"] == 0
 
 

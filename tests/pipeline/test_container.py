@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ class Store(Builder):
         super().__init__("nothing")
         object.__setattr__(self, "images", {"base": Image("1", {}, 100)})
         object.__setattr__(self, "built", [])
+        object.__setattr__(self, "bills", {})
 
     def image(self, name: str) -> Image | None:
         return self.images.get(name)  # type: ignore[attr-defined, no-any-return]
@@ -29,10 +31,15 @@ class Store(Builder):
         self.built.append((folder, arguments))  # type: ignore[attr-defined]
         for tag in tags:  # type: ignore[attr-defined]
             self.images[tag] = Image("2", labels, 400)  # type: ignore[attr-defined, arg-type]
-        assert (folder / "sbom.cdx.json").is_file()
+            bill = (folder / "sbom.cdx.json").read_bytes()
+            self.bills[tag] = bill  # type: ignore[attr-defined]
+
+    def tag(self, image: str, name: str) -> None:
+        self.images[name] = self.images[image]  # type: ignore[attr-defined]
 
     def take(self, image: str, paths: object, into: Path) -> None:
-        (into / "taken").write_text(str(paths))
+        if paths == ["/app/sbom.cdx.json"]:
+            (into / "sbom.cdx.json").write_bytes(self.bills[image])  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -90,9 +97,36 @@ def test_a_name_of_ones_own_is_the_only_one(store: Store, tmp_path: Path) -> Non
 def test_a_lost_bill_comes_back_from_the_image(store: Store, tmp_path: Path) -> None:
     """It need not be built again for that."""
     first = containerize(PACKAGED, base="base", out=tmp_path)
+    bill = first.sbom.read_bytes()
+    for spoil in (first.sbom.unlink, lambda: first.sbom.write_text("[1]")):
+        spoil()
+        assert not containerize(PACKAGED, base="base", out=tmp_path).built
+        assert first.sbom.read_bytes() == bill
+
+
+def test_a_champion_that_comes_back_is_the_latest(store: Store, tmp_path: Path) -> None:
+    """Rolled back from B to A, nothing is built; name and bill of materials are A's again."""
+    a = containerize(PACKAGED, base="base", out=tmp_path)
+    bill = a.sbom.read_bytes()
+    # The same Bento's folder will do: the tag alone makes other content.
+    folder = tmp_path / "bentoml" / "bentos" / BENTO
+    (folder / "abd").symlink_to(folder / "abc")
+    b = containerize(replace(PACKAGED, tag=f"{BENTO}:abd"), base="base", out=tmp_path)
+    assert b.built and b.name != a.name and b.sbom.read_bytes() != bill
+    again = containerize(PACKAGED, base="base", out=tmp_path)
+    assert (again.name, again.built) == (a.name, False)
+    images = store.images  # type: ignore[attr-defined]
+    assert images["roadworthy:latest"] == images[a.name] != images[b.name]
+    assert again.sbom.read_bytes() == bill
+
+
+def test_an_image_without_its_bill_is_named(store: Store, tmp_path: Path) -> None:
+    """It was labelled by somebody else."""
+    first = containerize(PACKAGED, base="base", out=tmp_path)
     first.sbom.unlink()
-    containerize(PACKAGED, base="base", out=tmp_path)
-    assert (tmp_path / "taken").read_text() == "['/app/sbom.cdx.json']"
+    store.take = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(BundleError, match=f"{first.name} has no /app/sbom"):
+        containerize(PACKAGED, base="base", out=tmp_path)
 
 
 def test_a_failed_build_leaves_the_earlier_folder(

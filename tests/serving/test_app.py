@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from time import sleep
 from typing import Any
 
 import pytest
@@ -110,6 +111,38 @@ def test_bad_files_are_refused(
     assert body["error"] == error
     assert body["request_id"] == answer.headers["x-request-id"]
     assert error == "too_large" or "street.png" in body["message"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"), [("utf-7", b"+2AA-"), ("unicode_escape", b"\\ud800.png")]
+)
+def test_a_name_of_half_a_character_is_no_fault_of_ours(
+    client: TestClient, png: Maker, charset: str, name: bytes
+) -> None:
+    """Callers choose the charset of their form; JSON can only be written of whole characters."""
+    head = b'--X\r\nContent-Disposition: form-data; name="file"; filename="' + name + b'"\r\n\r\n'
+    for content, status in ((png(), 200), (b"none", 422)):
+        answer = client.post(
+            "/predict",
+            content=head + content + b"\r\n--X--\r\n",
+            headers={"content-type": f"multipart/form-data; boundary=X; charset={charset}"},
+        )
+        assert answer.status_code == status, answer.text
+
+
+def test_too_long_is_said_in_our_words(
+    champions: Champions, png: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that cannot be answered in time is ended, and its place is free again."""
+
+    def slow(*_: object) -> None:
+        sleep(0.5)
+        raise RuntimeError("nobody waits for this")
+
+    monkeypatch.setattr(champions["car"].predictor, "outputs", slow)
+    with TestClient(app_of(champions, answer_seconds=0.2)) as client:
+        answer = ask(client, png())
+    assert (answer.status_code, answer.json()["error"]) == (503, "overloaded")
 
 
 def test_one_bad_file_refuses_the_request(client: TestClient, png: Maker) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from roadworthy.bundle.predictor import Outputs, Predictor
 from roadworthy.serving.batching import Batcher, Row
 from roadworthy.serving.metrics import Metrics
+from roadworthy.serving.refusals import Refusal
 
 
 class Slow(Predictor):
@@ -102,6 +104,24 @@ def test_a_batch_that_fails_fails_for_its_own_callers_only(slow: Slow) -> None:
         batcher.close()
 
     asyncio.run(scenario())
+
+
+@given(st.lists(st.integers(1, 40), max_size=8), st.integers(1, 60))
+def test_no_more_is_taken_on_than_allowed(wanted: list[int], most: int) -> None:
+    """Work that is accepted is bounded; a lone request is never refused for its own size."""
+    batcher = Batcher(4, 1, Metrics(), most)
+    with ExitStack() as stack:
+        for count in wanted:
+            before = batcher.admitted
+            try:
+                stack.enter_context(batcher.admit(count))
+            except Refusal as refusal:
+                assert refusal.status_code == 429 and before and before + count > most
+                assert batcher.admitted == before
+            else:
+                assert not before or before + count <= most
+    assert not batcher.admitted
+    batcher.close()
 
 
 def test_who_waits_longest_is_next(slow: Slow, bundles: dict[str, Path]) -> None:

@@ -1,8 +1,8 @@
-"""Servers that answer too much, too slowly, wrongly or not at all."""
+"""Servers that answer too much, too slowly, wrongly or not at all, and what they keep from others."""
 
 import asyncio
 import gzip
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from fetching import fetcher, refusal, word
 from odd_servers import Reply, canary, certificate, message, picture, serving
+from roadworthy.serving import fetch
+from roadworthy.serving.limits import Limits
+from roadworthy.serving.refusals import Refusal
 
 PNG = picture()
 
@@ -142,5 +145,97 @@ def test_no_step_down_from_https(tmp_path: Path) -> None:
             async with serving(leading, server_tls) as server:
                 refused = await refusal(fetcher(tls=trusting).fetch(server.url()))
             assert (refused.error, plain.heads) == ("url_failed", [])
+
+    asyncio.run(run())
+
+
+def from_client(address: str) -> dict[str, object]:
+    body = [(b"content-length", b"1")]
+    return {"type": "http", "headers": body, "client": (address, 1), "state": {}}
+
+
+async def within(address: str, fetching: Callable[[], Awaitable[object]], held: int = 9999) -> str:
+    """How fetching ends inside of a request of this client: a refusal's word, or nothing."""
+    words = []
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        try:
+            await fetching()
+        except Refusal as refused:
+            words.append(refused.error)
+
+    await Limits(app, 9999, held=held)(from_client(address), no_body, ignored)
+    return "".join(words)
+
+
+async def no_body() -> dict[str, object]:
+    raise AssertionError("is not read")
+
+
+async def ignored(message: object) -> None:
+    pass
+
+
+def test_one_client_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its next request hears that it is busy, another one's is answered."""
+    monkeypatch.setattr(fetch, "PLACE_SECONDS", 0.05)
+
+    async def run() -> None:
+        async with serving(silent) as slow, serving(message("200 OK", body=PNG)) as quick:
+            fetching = fetcher(url_seconds=30)
+            urls = [slow.url()] * 5
+            tasks = [
+                asyncio.create_task(within("192.0.2.1", lambda: fetching.fetch_all(urls)))
+                for _ in range(fetch.PLACES_CLIENT // fetch.PLACES_EACH)
+            ]
+            while len(slow.heads) < fetch.PLACES_CLIENT:
+                await asyncio.sleep(0.01)
+            assert await within("192.0.2.1", lambda: fetching.fetch(quick.url())) == "busy"
+            assert await within("192.0.2.2", lambda: fetching.fetch(quick.url())) == ""
+            assert (await fetching.fetch(quick.url())).content == PNG
+            assert len(slow.heads) == fetch.PLACES_CLIENT
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert await within("192.0.2.1", lambda: fetching.fetch(quick.url())) == ""
+
+    asyncio.run(run())
+
+
+def test_no_place_is_busy_and_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose server is quick is not told that it is slow; and is answered when there is a place."""
+    monkeypatch.setattr(fetch, "PLACE_SECONDS", 0.05)
+
+    async def run() -> None:
+        async with serving(silent) as slow, serving(message("200 OK", body=PNG)) as quick:
+            fetching = fetcher(url_seconds=30)
+            tasks = [
+                asyncio.create_task(within(f"192.0.2.{number}", lambda: fetching.fetch(slow.url())))
+                for number in range(fetch.PLACES)
+            ]
+            while len(slow.heads) < fetch.PLACES:
+                await asyncio.sleep(0.01)
+            refused = await refusal(fetching.fetch(quick.url()))
+            assert (refused.status_code, refused.error) == (429, "busy")
+            assert "Retry-After" in (refused.headers or {})
+            tasks[0].cancel()
+            await asyncio.gather(tasks[0], return_exceptions=True)
+            assert (await fetching.fetch(quick.url())).content == PNG
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_what_is_fetched_counts_as_held() -> None:
+    """Small requests that let much be fetched are together no more than fits."""
+
+    async def run() -> None:
+        async with serving(message("200 OK", body=PNG)) as server:
+            fetching = fetcher()
+            urls = [server.url()] * 3
+            for most, ends in ((3 * len(PNG), ""), (3 * len(PNG) - 1, "busy")):
+                assert await within("192.0.2.1", lambda: fetching.fetch_all(urls), most) == ends
 
     asyncio.run(run())

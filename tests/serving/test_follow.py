@@ -177,17 +177,49 @@ def test_whatever_is_wrong_the_old_one_stays(
 
 
 def test_a_registry_that_is_away_changes_nothing(
-    follower: Follower, shelf: Shelf, served: Served, versions: list[Path], counted: Counted
+    follower: Follower,
+    shelf: Shelf,
+    served: Served,
+    versions: list[Path],
+    counted: Counted,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The service needs no registry to answer, and goes on following when it is back."""
+    """The service needs no registry to answer, says so once, and follows when it is back."""
     shelf.put(versions[1], 2)
     shelf.fails = TrackingError("the tracking server does not answer")
     assert not follower.poll() and not follower.poll()
     assert served.champions["car"].version == 1
-    assert counted == [("car", False)] * 2
+    shelf.fails = TrackingError("the tracking server does not answer after 3.1 s")
+    assert not follower.poll()
+    assert counted == []  # no version was tried
+    [told] = [record.getMessage() for record in caplog.records]
+    assert "the registry cannot be asked, what is served stays" in told
     shelf.fails = None
     assert follower.poll()
+    assert counted == [("car", True)]
     assert served.champions["car"].version == 2
+
+
+def test_an_alias_that_cannot_be_looked_up_is_said_once_an_outage(
+    follower: Follower, shelf: Shelf, counted: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is it counted as a version that was tried; when it comes again it is said again."""
+    caplog.set_level(logging.INFO, follow.log.name)
+
+    def current(task: str) -> None:
+        if poll % 3:
+            raise TrackingError(f"timed out after {poll} s")
+
+    shelf.current = current  # type: ignore[method-assign, assignment]
+    for poll in (1, 2, 3, 4, 5):
+        assert follower.poll() is (poll == 3)
+    told = [record.getMessage() for record in caplog.records]
+    assert [
+        ("cannot be looked up" in one, "again for car" in one)
+        for one in told
+        if "stays:" in one or "again" in one
+    ] == [(True, False), (False, True), (True, False)]
+    assert counted == []
 
 
 def test_a_version_that_is_broken_is_left_alone(

@@ -212,6 +212,44 @@ def test_the_bytes_of_all_together_are_limited() -> None:
     asyncio.run(run())
 
 
+def test_what_is_fetched_for_a_request_is_held_too() -> None:
+    """Bytes that come by another way than the body fill the same budget, and leave it again."""
+
+    async def fetching(scope: Any, receive: Any, send: Any) -> None:
+        assert limits.current() is scope
+        async with asyncio.TaskGroup() as group:
+            group.create_task(charging(90))
+        await echo(scope, receive, send)
+
+    async def charging(count: int) -> None:
+        limits.charge(count)
+
+    async def run() -> None:
+        app = Limits(fetching, 100, held=100)
+        assert await Caller([b"x" * 10]).ask(app) == (200, 10)
+        nothing_left(app)
+        assert (await Caller([b"x" * 11]).ask(app))[0] == 429
+        nothing_left(app)
+        full = Limits(fetching, 100, held=80)
+        with pytest.raises(ExceptionGroup) as caught:
+            await Caller([b"x"]).ask(full)
+        assert isinstance(refusal := caught.value.exceptions[0], Refusal)
+        assert (refusal.status_code, refusal.error) == (429, "busy")
+        nothing_left(full)
+        limits.charge(1000)  # outside of a request
+
+    asyncio.run(run())
+
+
+def test_the_limit_may_grow_while_it_runs() -> None:
+    """A followed champion that takes larger images is not held to the limit of the first one."""
+    most = [100]
+    app = Limits(echo, lambda: most[0])
+    assert ask(Caller([b"x" * 101]), app)[0] == 413
+    most[0] = 101
+    assert ask(Caller([b"x" * 101], 101), app) == (200, 101)
+
+
 @pytest.mark.parametrize(
     ("status", "lengths"),
     [

@@ -119,6 +119,7 @@ def test_the_served_bento_answers_like_the_predictor(
         refused = client.post("/predict", files={"file": b"x" * 400_000})
         assert (refused.status_code, refused.json()["error"]) == (413, "too_large")
         assert client.get("/nothing").json()["error"] == "not_found"
+        _only_ours(client)
         assert (
             client.get("/info").json()["tasks"]["car"]["digest"] == Predictor(bundles["car"]).digest
         )
@@ -131,6 +132,15 @@ def test_the_served_bento_answers_like_the_predictor(
     process.terminate()
     assert process.wait(timeout=20) == 0
     assert not [worker for worker in workers if worker.is_running()]
+
+
+def _only_ours(client: httpx.Client) -> None:
+    """BentoML's own addresses are none, but for health: they would pass by keys and limits."""
+    for path in ("/schema.json", "/docs.json", "/healthz", "/static_content/index.css"):
+        answer = client.get(path, headers={"x-request-id": "mine"})
+        assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+        assert answer.headers["x-request-id"] == answer.json()["request_id"] == "mine"
+    assert client.get("/readyz").status_code == 200
 
 
 def _agree(client: httpx.Client, bundles: dict[str, Path], contents: list[bytes]) -> None:

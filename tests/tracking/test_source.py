@@ -90,3 +90,40 @@ def test_fetched_bundles_do_not_fill_the_disk(
     kept = {path.name for path in (project / "fetched").iterdir() if path.is_dir()}
     last = [*versions[5 - source.KEPT : 5], *versions[-source.KEPT :]]
     assert kept == {version.digest for version in last}
+
+
+def test_the_bundle_in_use_outlives_versions_that_could_not_be_used(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many failed after it; when another one is used, it may go."""
+    monkeypatch.setattr(registry, "_local", lambda address: None)
+    found = RegistrySource("champion", project / "fetched")
+    versions = [cheap_version(str(n)) for n in range(2 * source.KEPT + 2)]
+
+    def fetched(version: Version) -> source.Offer:
+        registry.move("car", "champion", version)
+        offer = found.current("car")
+        assert offer is not None
+        offer.fetch()
+        return offer
+
+    first = fetched(versions[0])
+    first.used()
+    for version in versions[1 : source.KEPT + 2]:
+        last = fetched(version)
+    assert (project / "fetched" / first.digest).is_dir()
+    assert not (project / "fetched" / versions[1].digest).exists()
+    last.used()
+    for version in versions[source.KEPT + 2 :]:
+        fetched(version)
+    assert not (project / "fetched" / first.digest).exists()
+    assert (project / "fetched" / last.digest).is_dir()
+
+
+def test_the_follower_tells_what_is_in_use(project: Path) -> None:
+    """What answers is known to the source, whose files must stay."""
+    version = registered(tiny_bundle(project / "one"))
+    registry.move("car", registry.CHAMPION, version)
+    found = RegistrySource(registry.CHAMPION, project / "fetched")
+    assert Follower(found, Served({}, Metrics()), ignore).poll()
+    assert found.in_use == {"car": version.digest}

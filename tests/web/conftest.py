@@ -23,7 +23,7 @@ from roadworthy.serving.context import Context
 from roadworthy.serving.page import find_page
 from roadworthy.serving.settings import Settings
 from support import free_port, tiny_bundle
-from visits import LIMIT, MAKES, Visit
+from visits import LIMIT, MAKES, Visit, cannot
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -58,7 +58,8 @@ def web_champions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Champio
 def built() -> Path:
     folder = find_page(None)
     if folder is None:
-        pytest.skip("the page is not built: make web")
+        cannot("the page is not built: make web")
+    assert folder is not None
     return folder
 
 
@@ -102,7 +103,7 @@ def service(serve: Callable[..., str], log: Path) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("no chromium is installed: apt-get install chromium")
+        cannot("no chromium is installed: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from contract_models import model, models
-from visits import Visit, photo, upload
+from visits import Visit, cannot, photo, upload
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Visit]
@@ -26,7 +26,7 @@ PHONE: dict[str, Any] = {
 def serious(page: Page) -> list[str]:
     """What axe-core finds that is serious or critical."""
     if not AXE.is_file():
-        pytest.skip("axe-core is not installed: make web")
+        cannot("axe-core is not installed: make web")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
     assert len(found["passes"]) > 10

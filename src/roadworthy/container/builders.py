@@ -78,6 +78,14 @@ class Builder:
         file = ("--file", str(folder / "Containerfile"))
         self._run("build", *form, *file, *options, str(folder))
 
+    def tag(self, image: str, name: str) -> None:
+        """Give an image of the local store one more name, which another may have had.
+
+        Raises:
+            BundleError: the program fails.
+        """
+        self._run("tag", image, name)
+
     def take(self, image: str, paths: Sequence[str], into: Path) -> None:
         """Copy files or folders of an image into an empty folder, those that are there.
 

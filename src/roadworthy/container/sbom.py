@@ -1,5 +1,6 @@
 """What is inside the image, as a CycloneDX bill of materials."""
 
+import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,6 +59,15 @@ def write(
     bom.register_dependency(bom.metadata.component, bom.components)
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def version(path: Path) -> str | None:
+    """The version of the image that a file of `write` lists; None where there is none to read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["metadata"]["component"]["version"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return str(found)
 
 
 def python_packages(site: Path, wheels: Mapping[str, str]) -> Iterator[Component]:

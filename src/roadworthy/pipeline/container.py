@@ -71,8 +71,12 @@ def containerize(
         labels = {**_labels(packaged, base), CONTENT: content}
         tags = [tag] if tag else [name, f"{NAME}:latest"]
         image = _build(chosen, packaged, locked, base, tags, labels, out)
-    elif not (out / SBOM).is_file():
-        chosen.take(name, [f"/app/{SBOM}"], out)
+    else:
+        if not tag:
+            # Another champion may have had it since.
+            chosen.tag(name, f"{NAME}:latest")
+        if sbom.version(out / SBOM) != content:
+            _take_bill(chosen, name, out / SBOM)
     if image is None:
         raise BundleError(f"{chosen.program} built {name} and does not know it")
     return ContainerResult(name, image.megabytes, chosen.program, built, out / SBOM)
@@ -105,6 +109,16 @@ def _build(
         builder.build(folder, tags, {"BASE": base}, labels)
     (out / SBOM).write_bytes((out / "context" / SBOM).read_bytes())
     return builder.image(tags[0])
+
+
+def _take_bill(builder: Builder, image: str, path: Path) -> None:
+    """Copy the bill of materials that is in an image."""
+    with tempfile.TemporaryDirectory() as name:
+        builder.take(image, [f"/app/{SBOM}"], Path(name))
+        taken = Path(name) / SBOM
+        if not taken.is_file():
+            raise BundleError(f"the image {image} has no /app/{SBOM}: delete it, and package again")
+        path.write_bytes(taken.read_bytes())
 
 
 def _system(builder: Builder, base: str) -> list[Component]:

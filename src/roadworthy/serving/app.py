@@ -56,12 +56,18 @@ def create_app(context: Context) -> FastAPI:
     app.add_middleware(Rates, settings=settings)  # so that guessing keys is slow
     app.add_middleware(
         Limits,
-        max_bytes=context.max_bytes,
+        max_bytes=lambda: context.max_bytes,
         seconds=settings.upload_seconds,
         requests=settings.requests,
     )
     routes = frozenset(path for route in app.routes if (path := getattr(route, "path", None)))
-    app.add_middleware(Trace, metrics=context.metrics, routes=routes, proxies=settings.proxies)
+    app.add_middleware(
+        Trace,
+        metrics=context.metrics,
+        routes=routes,
+        proxies=settings.proxies,
+        seconds=settings.answer_seconds,
+    )
     return app
 
 

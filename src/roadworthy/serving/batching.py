@@ -7,7 +7,9 @@ that cannot be used never shares a batch with others.
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from roadworthy.bundle.predictor import Outputs, Predictor
 from roadworthy.serving.metrics import Metrics
+from roadworthy.serving.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,36 @@ class Batcher:
         largest: images of one batch.
         lanes: batches that are computed at the same time.
         metrics: where to count.
+        most: answers that may be admitted at the same time.
     """
 
-    def __init__(self, largest: int, lanes: int, metrics: Metrics) -> None:
-        self.largest, self.metrics = largest, metrics
+    def __init__(self, largest: int, lanes: int, metrics: Metrics, most: int = 512) -> None:
+        self.largest, self.metrics, self.most = largest, metrics, most
+        self.admitted = 0
         self._free = lanes
         self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="engine")
         self._waiting: dict[Predictor, deque[_Waiting]] = {}
+
+    @contextmanager
+    def admit(self, answers: int) -> Iterator[None]:
+        """Take on so many answers, before anything is done for them. Who comes first gets any number.
+
+        Raises:
+            Refusal: too many are being worked out.
+        """
+        if self.admitted and self.admitted + answers > self.most:
+            raise Refusal(
+                429,
+                "busy",
+                f"{self.admitted} answers are already being worked out",
+                "try again soon, or send fewer images",
+                {"retry-after": "2"},
+            )
+        self.admitted += answers
+        try:
+            yield
+        finally:
+            self.admitted -= answers
 
     async def ask(self, predictor: Predictor, pixels: np.ndarray) -> Row:
         """Ask about one image, given as `predictor.prepare` makes it: uint8 (H, W, C)."""

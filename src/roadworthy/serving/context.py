@@ -8,11 +8,16 @@ import anyio
 from roadworthy.serving.batching import Batcher
 from roadworthy.serving.champions import Champion
 from roadworthy.serving.fetch import Fetcher
+from roadworthy.serving.lane import Lane
 from roadworthy.serving.limits import FORM_BYTES
 from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.records import PredictionLog
 from roadworthy.serving.settings import Settings
 from roadworthy.serving.shadow import Shadow
+
+SLOW = ("/inspect", "/explain")
+WAITING = 8
+"""Requests that may wait for slow work, of each kind."""
 
 
 class Served:
@@ -57,10 +62,11 @@ class Context:
         self.metrics = metrics or Metrics()
         self.served = Served(champions, self.metrics)
         self.shadow = shadow
-        cores = os.cpu_count() or 1
-        self.workers = anyio.CapacityLimiter(cores)
-        """Threads that decode or search: decoded images are large."""
-        self.batcher = Batcher(settings.batch, settings.lanes, self.metrics)
+        self.decoders = anyio.CapacityLimiter(settings.decoders or min(2, os.cpu_count() or 1))
+        """Threads that decode: what a small file becomes may be large."""
+        self.slow = {name: Lane(1, WAITING) for name in SLOW}
+        """By route, threads for work that takes as long as many answers."""
+        self.batcher = Batcher(settings.batch, settings.lanes, self.metrics, settings.queue)
         self.fetcher = Fetcher(settings)
         self.log = PredictionLog(settings, self.metrics) if settings.log else None
         if self.shadow:

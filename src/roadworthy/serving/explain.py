@@ -5,8 +5,6 @@ from string import printable
 from typing import Annotated
 from urllib.parse import quote
 
-import anyio
-import anyio.to_thread
 from fastapi import FastAPI, Form, Response
 
 from roadworthy.bundle.explain import Method
@@ -54,7 +52,7 @@ class Explained:
 def add_route(app: FastAPI, context: Context) -> None:
     """Let `app` answer `/explain`."""
     # Occlusion asks the network some 60 times: whoever wants answers shall not wait for several.
-    one_at_a_time = anyio.CapacityLimiter(1)
+    lane = context.slow["/explain"]
 
     @app.post(
         "/explain",
@@ -71,12 +69,11 @@ def add_route(app: FastAPI, context: Context) -> None:
         ] = None,
     ) -> Response:
         """Explain one champion's answer about one image."""
+        lane.check()
         champion = _one(context, task)
         number = label_number(champion, label)
         (upload,) = await received(file, url, context, most=1)
-        made = await anyio.to_thread.run_sync(
-            explain, upload, champion, number, limiter=one_at_a_time
-        )
+        made = await lane.run(explain, upload, champion, number)
         headers = {
             "x-label": quote(made.label, safe=PLAIN),
             "x-probability": f"{made.probability:.6f}",

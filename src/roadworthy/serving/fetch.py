@@ -9,25 +9,33 @@ what is compressed is not unpacked.
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpcore
 from PIL import Image
 
 from roadworthy.data.images import FORMATS
+from roadworthy.serving import limits
 from roadworthy.serving.addresses import Network, Target, allowed, follow, parse, to_addresses
 from roadworthy.serving.limits import too_large
+from roadworthy.serving.rates import client
 from roadworthy.serving.refusals import Refusal
 from roadworthy.serving.settings import Settings
 
 REDIRECTS = 3
 PLACES = 16
 """Images that are fetched at the same time, of all requests."""
-PLACES_EACH = 4
+PLACES_CLIENT = 4
+"""Of one client, so that nobody's slow servers keep the others out."""
+PLACES_EACH = 2
 """Of one request."""
+PLACE_SECONDS = 1.0
+"""Longest wait for a place that others have."""
 RESOLVERS = 8
 """Threads that wait for name servers; a name that hangs holds one of them and no other thread."""
 SNIFFED = 16
@@ -40,6 +48,8 @@ HEADERS = [
 HINT = "check that the URL leads to an image in a browser, or send the image itself as file"
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
+Own = tuple[asyncio.Semaphore, asyncio.Semaphore]
+"""Places of one request, and of its client."""
 FAILURES = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -74,7 +84,7 @@ class Fetcher:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
-        self._places = asyncio.Semaphore(PLACES)
+        self._places = _Places()
         self._threads = ThreadPoolExecutor(RESOLVERS, "resolve")
         self._backend = Checked(settings.url_networks, resolve or self._resolve)
         self._tls = tls or (httpcore.default_ssl_context() if settings.urls else None)
@@ -89,11 +99,13 @@ class Fetcher:
         `url_bytes` and `url_seconds` are for all of them together.
 
         Raises:
-            Refusal: one cannot or may not be fetched; says which.
+            Refusal: one cannot or may not be fetched, says which; or others fetch too many.
         """
         if not self._settings.urls:
             raise _urls_off()
-        budget, own = _Budget(self._settings.url_bytes), asyncio.Semaphore(PLACES_EACH)
+        scope = limits.current()
+        own = self._places.of_request(client(scope, self._settings.proxies) if scope else "")
+        budget = _Budget(self._settings.url_bytes)
         try:
             async with asyncio.timeout(self._settings.url_seconds), asyncio.TaskGroup() as group:
                 tasks = [
@@ -110,16 +122,14 @@ class Fetcher:
         """Let the resolving threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _named(
-        self, name: str, url: str, budget: "_Budget", own: asyncio.Semaphore
-    ) -> Fetched:
+    async def _named(self, name: str, url: str, budget: "_Budget", own: Own) -> Fetched:
         """One image, and in every refusal the name of its URL."""
         try:
             target = parse(url)
         except ValueError as error:
             raise Refusal(422, "bad_url", f"{name} {error}", HINT) from None
         try:
-            async with own, self._places:
+            async with self._places.taken(own):
                 return Fetched(target.filename, await self._content(target, budget))
         except _FailedError as failed:
             raise Refusal(failed.status, failed.error, f"{name} {failed}", HINT) from None
@@ -219,6 +229,39 @@ class _FailedError(Exception):
         self.error, self.status = error, status
 
 
+class _Places:
+    """How many images are fetched at a time: of everybody, of one client, of one request."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(PLACES)
+        # A client is forgotten with the last of its requests.
+        self._clients: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def of_request(self, name: str) -> Own:
+        """Of a new request of the client `name`; empty: nobody knows, and it is one of its own."""
+        theirs = self._clients.get(name) or asyncio.Semaphore(PLACES_CLIENT)
+        if name:
+            self._clients[name] = theirs
+        return asyncio.Semaphore(PLACES_EACH), theirs
+
+    @asynccontextmanager
+    async def taken(self, own: Own) -> AsyncIterator[None]:
+        """Hold a place; for those of the same request it waits as long as they take.
+
+        Raises:
+            Refusal: others hold all of them.
+        """
+        request, theirs = own
+        async with request, AsyncExitStack() as places:
+            try:
+                async with asyncio.timeout(PLACE_SECONDS):
+                    await places.enter_async_context(theirs)
+                    await places.enter_async_context(self._all)
+            except TimeoutError:
+                raise _busy() from None
+            yield
+
+
 class _Budget:
     """Bytes that the images of one request may still have."""
 
@@ -229,6 +272,7 @@ class _Budget:
         self.left -= count
         if self.left < 0:
             raise too_large(self.most)
+        limits.charge(count)
 
 
 def _check(response: httpcore.Response, budget: _Budget) -> None:
@@ -286,6 +330,16 @@ def _why(error: Exception) -> str:
 
 def _urls_off() -> Refusal:
     return Refusal(403, "urls_off", "this service fetches no URLs", "send the image itself as file")
+
+
+def _busy() -> Refusal:
+    return Refusal(
+        429,
+        "busy",
+        "too many images are being fetched by URL already",
+        "try again soon, or send the image itself as file",
+        {"Retry-After": "2"},
+    )
 
 
 def _too_slow(seconds: float) -> Refusal:

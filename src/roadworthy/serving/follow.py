@@ -28,6 +28,8 @@ CLOSE_SECONDS = 5.0
 NICE = 10
 # Trouble that may be over next time; everything else is the bundle's own.
 PASSING = (TrackingError, OSError, MemoryError)
+EVERY = ""
+"""Stands for all tasks among those that cannot be asked for."""
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +59,7 @@ class Follower:
     Args:
         source: is asked; each call may take long, and should end by itself.
         place: what is served.
-        count: called with a task and whether it was replaced (or failed to be).
+        count: called with a task for which a version was tried, and whether that is used now.
         seconds: from one poll to the next, give or take a fifth.
         alias: for the log.
         engine: for what is loaded.
@@ -87,6 +89,7 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="follow", daemon=True)
         self._resting: dict[str, _Rest] = {}
         self._said: dict[str, str] = {}
+        self._away: set[str] = set()
 
     def start(self) -> None:
         """Poll now, and then again and again."""
@@ -103,9 +106,9 @@ class Follower:
         try:
             tasks = sorted({*self.source.tasks(), *self.place.champions})
         except Exception as error:  # a follower that dies would follow no more
-            for task in self.place.champions:
-                self._failed(task, "the registry cannot be asked", error)
+            self._unasked(EVERY, "the registry cannot be asked", error)
             return False
+        self._asked(EVERY)
         asked = [self._follow(task) for task in tasks]
         return all(asked)
 
@@ -122,8 +125,9 @@ class Follower:
         try:
             offer = self.source.current(task)
         except Exception as error:
-            self._failed(task, "its alias cannot be looked up", error)
+            self._unasked(task, f"{task}: its alias cannot be looked up", error)
             return False
+        self._asked(task)
         if offer is None:
             self._without(task, served)
         elif served and (served.version, served.digest) == (offer.version, offer.digest):
@@ -144,6 +148,7 @@ class Follower:
         if self._stop.is_set():
             return
         self.place.replace(task, champion)
+        offer.used()
         self._count(task, True)
         before = f"after {task}/{served.version}" if served else "the first one"
         log.info("%s/%d is %s now, %s", task, offer.version, self.alias, before)
@@ -180,10 +185,20 @@ class Follower:
 
     def _failed(self, task: str, what: str, error: Exception) -> None:
         self._count(task, False)
-        gist = str(error).split("\n", 1)[0] or type(error).__name__
         served = self.place.champions.get(task)
         stays = f"{task}/{served.version} stays" if served else "nothing answers for it yet"
-        self._say(task, f"{task}: {what}, {stays}: {gist}")
+        self._say(task, f"{task}: {what}, {stays}: {_gist(error)}")
+
+    def _unasked(self, what: str, message: str, error: Exception) -> None:
+        """Say it once in an outage, in whose course the error's words may change."""
+        if what not in self._away:
+            self._away.add(what)
+            log.warning("%s, what is served stays: %s", message, _gist(error))
+
+    def _asked(self, what: str) -> None:
+        if what in self._away:
+            self._away.remove(what)
+            log.info("the registry can be asked again%s", what and f" for {what}")
 
     def _well(self, task: str) -> None:
         self._resting.pop(task, None)
@@ -195,6 +210,10 @@ class Follower:
         if self._said.get(task) != message:
             self._said[task] = message
             log.warning(message)
+
+
+def _gist(error: Exception) -> str:
+    return str(error).split("\n", 1)[0] or type(error).__name__
 
 
 def be_nice() -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import FastAPI, Form
 from PIL import Image
 
@@ -60,15 +59,15 @@ def add_route(app: FastAPI, context: Context) -> None:
         ] = None,
     ) -> Inspection:
         """Find the cars, and ask other champions about each of them."""
+        lane = context.slow["/inspect"]
+        lane.check()
         champions = context.served.champions
         finder = searcher(champions)
         asked = to_ask(champions, ask)
         uploads = await received(file, url, context, MAX_SCENES)
         usual = USUAL_ASKED if ask is None else ()
         missing = {task: "it is not served" for task in usual if task not in asked}
-        return await anyio.to_thread.run_sync(
-            inspect, uploads, finder, asked, context.metrics, missing, limiter=context.workers
-        )
+        return await lane.run(inspect, uploads, finder, asked, context.metrics, missing)
 
 
 def searcher(champions: Mapping[str, Champion]) -> Searcher:

@@ -6,6 +6,8 @@ their own: however many callers send slowly, those who have sent are answered.
 """
 
 import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
 from time import monotonic
 
 from starlette.datastructures import MutableHeaders
@@ -22,6 +24,8 @@ FIRST = 1 / 3
 """Share of the time for a body in which its first byte must come."""
 PUSHED_SECONDS = 2.0
 """A body that has been arriving for longer gives its place to a newcomer when there is none left."""
+HELD = 16
+"""As many of the largest bodies may be held at once, with what is fetched for their requests."""
 DIGITS = 18
 """Of a Content-Length; `int` would refuse to read thousands of them."""
 
@@ -33,26 +37,27 @@ class Limits:
 
     Args:
         app: what answers.
-        max_bytes: largest body.
+        max_bytes: largest body; a function where that may change, called once a request.
         seconds: longest time for sending the body.
         requests: most requests that are worked on at once.
         bodies: most bodies that arrive at once; None: four times `requests`.
-        held: most bytes of all bodies that are arriving or worked on; None: what 32 of the largest
-            have.
+        held: most bytes of all bodies that are arriving or worked on, and of what was fetched for
+            them (see `charge`); None: what 16 of the largest bodies have.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        max_bytes: int,
+        max_bytes: int | Callable[[], int],
         seconds: float = 30.0,
         requests: int = 64,
         bodies: int | None = None,
         held: int | None = None,
     ) -> None:
-        self.app, self.max_bytes, self.seconds, self.requests = app, max_bytes, seconds, requests
+        self.app, self.seconds, self.requests = app, seconds, requests
+        self.max_bytes = max_bytes if callable(max_bytes) else lambda: max_bytes
         self.bodies = bodies or 4 * requests
-        self.most_held = held or 32 * max_bytes
+        self.most_held = held
         self.arriving: dict[_Body, None] = {}  # in the order of their coming
         self.working: set[_Body] = set()
         self.held = 0
@@ -70,6 +75,7 @@ class Limits:
                 return
             await _tell(body, message, send)
 
+        token = _current.set(body)
         try:
             body.refusal = _strange_length(scope) or self._enter(body)
             if body.refusal is None:
@@ -78,6 +84,7 @@ class Limits:
                 body.answered = True
                 await body.refusal.answer(request_id(scope))(scope, receive, told)
         finally:
+            _current.reset(token)
             self._leave(body)
 
     async def _answer(self, scope: Scope, body: "_Body", send: Send) -> None:
@@ -95,8 +102,8 @@ class Limits:
         """Give a place to a request, or say why not."""
         if not body.announced:
             return None  # what has no body is little work, and figures are wanted when all is busy
-        if body.declared > self.max_bytes:
-            return too_large(self.max_bytes)
+        if body.declared > body.most:
+            return too_large(body.most)
         if len(self.working) >= self.requests:
             return _too_many(self.requests)
         if len(self.arriving) >= self.bodies and not self._push_out():
@@ -115,17 +122,24 @@ class Limits:
 
     def took(self, body: "_Body", count: int) -> Refusal | None:
         """Count bytes of a body that goes on to the application, or say why it may not."""
-        self.held += count
-        body.held += count
-        if body.seen > self.max_bytes:
-            return too_large(self.max_bytes)
-        if self.held > self.most_held:
-            return _too_many(len(self.arriving) + len(self.working))
+        full = self.hold(body, count)
+        if body.seen > body.most:
+            return too_large(body.most)
+        if full:
+            return full
         if body.complete and body.seen and body not in self.working:
             if len(self.working) >= self.requests:
                 return _too_many(self.requests)
             self.arriving.pop(body, None)
             self.working.add(body)
+        return None
+
+    def hold(self, body: "_Body", count: int) -> Refusal | None:
+        """Count bytes that are held until a request is over, or say that there is no room."""
+        self.held += count
+        body.held += count
+        if self.held > (self.most_held or HELD * body.most):
+            return _too_many(len(self.arriving) + len(self.working))
         return None
 
     def _leave(self, body: "_Body") -> None:
@@ -138,7 +152,8 @@ class _Body:
     """A request body that is counted while it is received."""
 
     def __init__(self, receive: Receive, scope: Scope, limits: Limits) -> None:
-        self._receive, self._limits = receive, limits
+        self._receive, self._limits, self.scope = receive, limits, scope
+        self.most = limits.max_bytes()
         names = {name for name, _ in scope["headers"]}
         self.declared = _declared(scope)
         self.announced = bool(self.declared or b"transfer-encoding" in names)
@@ -177,12 +192,16 @@ class _Body:
             return
         self._limits.draining += 1
         try:
-            while not self.complete and self.seen <= DRAINED * self._limits.max_bytes:
+            while not self.complete and self.seen <= DRAINED * self.most:
                 await self._next()
         except TimeoutError:
             return
         finally:
             self._limits.draining -= 1
+
+    def charge(self, count: int) -> None:
+        if full := self._limits.hold(self, count):
+            raise full
 
     def hurry(self) -> None:
         """Give up waiting for more, now."""
@@ -206,6 +225,28 @@ class _Body:
         self.gone = message["type"] != "http.request"
         self.complete = self.gone or not message.get("more_body", False)
         return message
+
+
+_current: ContextVar[_Body | None] = ContextVar("_current", default=None)
+"""The request that is answered here; tasks that it starts see it too."""
+
+
+def charge(count: int) -> None:
+    """Count bytes that the current request holds besides its body, until it is over.
+
+    Nothing where no `Limits` is outside.
+
+    Raises:
+        Refusal: all requests together hold too much.
+    """
+    if body := _current.get():
+        body.charge(count)
+
+
+def current() -> Scope | None:
+    """The scope of the current request; None where no `Limits` is outside."""
+    body = _current.get()
+    return body.scope if body else None
 
 
 async def _tell(body: _Body, message: Message, send: Send) -> None:

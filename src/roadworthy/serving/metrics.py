@@ -15,7 +15,16 @@ OTHER = "other"
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"})
 REASONS = frozenset(
     {"bad_length", "bad_url", "busy", "internal", "invalid", "method", "no_finder", "no_image"}
-    | {"no_key", "no_task", "no_threshold", "not_found", "not_json", "not_kept", "not_written"}
+    | {
+        "no_key",
+        "no_task",
+        "no_threshold",
+        "not_found",
+        "not_json",
+        "not_kept",
+        "not_written",
+        "overloaded",
+    }
     | {"rate_limited", "too_large", "too_many_files", "too_slow", "unknown_label", "unknown_task"}
     | {"unusable_image", "url_failed", "url_not_allowed", "url_slow", "urls_off", "wrong_key"}
 )

@@ -36,6 +36,9 @@ class Offer(Protocol):
     def fetch(self) -> Path:
         """The bundle's folder, fetched where needed."""
 
+    def used(self) -> None:
+        """It answers from now on: its files must stay."""
+
 
 class Source(Protocol):
     """Where versions come from. Both may raise whatever they like."""

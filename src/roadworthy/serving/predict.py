@@ -26,6 +26,8 @@ from roadworthy.serving.uploads import Upload, received, unusable
 ALL = "all"
 USUAL = "car"
 """The task that answers when several are served and none is named."""
+SCALED = ("JPEG", "MPO")
+"""Formats that are decoded smaller where a smaller one is enough."""
 
 Files = Annotated[list[UploadFile], File(description="One or more images")]
 Urls = Annotated[
@@ -63,10 +65,11 @@ def add_route(app: FastAPI, context: Context) -> None:
             _check_threshold(asked)
         uploads = await received(file, url, context)
         name = request_id(request.scope)
-        rows = await asyncio.gather(
-            *(_answer(one, asked, context, threshold, name) for one in uploads),
-            return_exceptions=True,
-        )
+        with context.batcher.admit(len(uploads) * len(asked)):
+            rows = await asyncio.gather(
+                *(_answer(one, asked, context, threshold, name) for one in uploads),
+                return_exceptions=True,
+            )
         answers = [_or_raise(row) for row in rows]
         results = [
             TaskAnswer(
@@ -121,13 +124,17 @@ def prepared(
     most_pixels = min(spec.max_pixels for spec in specs.values())
     scales = {task: scaled_to(spec.input) for task, spec in specs.items()}
     pixels: dict[str, np.ndarray] = {}
+    decoded = None
     try:
         for scale in sorted(set(scales.values())):
-            decoded = images.decode(upload.content, most_pixels, scale)
+            if decoded is None or decoded.format in SCALED:
+                decoded = None  # so that the last one is gone before the next is made
+                decoded = images.decode(upload.content, most_pixels, scale)
             for task in (task for task, wanted in scales.items() if wanted == scale):
                 pixels[task] = champions[task].predictor.prepare(decoded.image)
     except DataError as error:
         raise unusable(upload.filename, error) from None
+    assert decoded is not None, "somebody is asked"
     return pixels, facts(upload.content, decoded)
 
 
@@ -140,7 +147,7 @@ async def _answer(
 ) -> dict[str, Prediction]:
     """By task, what its champion says of one image."""
     pixels, kept = await anyio.to_thread.run_sync(
-        prepared, upload, champions, limiter=context.workers
+        prepared, upload, champions, limiter=context.decoders
     )
     rows = await asyncio.gather(
         *(context.batcher.ask(champions[task].predictor, pixels[task]) for task in champions)

@@ -65,3 +65,14 @@ def fault() -> Refusal:
         "the service failed to answer",
         "try again; if it stays, report the request_id, which the log has too",
     )
+
+
+def too_long() -> Refusal:
+    """There was more to do than could be done in time."""
+    return Refusal(
+        503,
+        "overloaded",
+        "the service could not answer in time",
+        "try again later, or send fewer images",
+        {"retry-after": "10"},
+    )

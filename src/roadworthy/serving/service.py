@@ -1,8 +1,8 @@
 """The BentoML service: one process, the champions of the Bento it was built into, our own routes.
 
 The routes are a FastAPI application and not BentoML APIs, because a typed image field of BentoML's
-also takes an address that the server would then fetch. BentoML answers `/livez` and `/readyz`. Its
-own `/metrics` is off: it makes a new series for every path anybody tries.
+also takes an address that the server would then fetch. BentoML answers `/livez` and `/readyz` and
+nothing else. Its own `/metrics` is off: it makes a new series for every path anybody tries.
 """
 
 import os
@@ -15,6 +15,9 @@ from roadworthy import environment
 
 MODEL = "champions"
 """In the model store; inside a Bento this alias stands for the version it was built with."""
+HEALTH = frozenset({"/livez", "/readyz"})
+TIMEOUT_SECONDS = 180
+"""BentoML's own deadline, whose answer has another shape: ours comes long before."""
 
 
 class Late:
@@ -33,13 +36,32 @@ class Late:
 late = Late()
 
 
+class OursFirst:
+    """Middleware that leaves BentoML the health checks and gives our application the rest.
+
+    BentoML's `/schema.json`, `/docs.json` and `/healthz` would be answered before what is mounted:
+    without a key, a rate, a limit or a line in the log.
+
+    Args:
+        app: BentoML's.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        theirs = scope["type"] == "lifespan" or scope["path"] in HEALTH
+        await (self.app if theirs else late)(scope, receive, send)
+
+
 @bentoml.service(
     name="roadworthy",
     workers=1,
     metrics={"enabled": False},
     # Every request is logged by serving.trace already, with its id.
     logging={"access": {"enabled": False}},
-    traffic={"timeout": 60},
+    traffic={"timeout": TIMEOUT_SECONDS},
     # Without a distribution BentoML adds no compilers: 430 MB instead of 1.1 GB.
     image=bentoml.images.Image(base_image="python:3.11-slim", distro="none", python_version="3.11"),
 )
@@ -66,3 +88,6 @@ class Service:
     def stop(self) -> None:
         """Finish what was begun."""
         self.running.stop()
+
+
+Service.add_asgi_middleware(OursFirst)  # type: ignore[attr-defined]

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     """Most images that are answered together, of whatever requests."""
     lanes: int = Field(default=1, ge=1, le=64)
     """Batches that are computed at the same time; with more than one, set `threads` too."""
+    queue: int = Field(default=512, ge=1)
+    """Most answers that are being worked out; more get 429."""
+    decoders: int | None = Field(default=None, ge=1)
+    """Images decoded at the same time, each up to 0.6 GB; unset, 2 where there are as many cores."""
 
     requests: int = Field(default=64, ge=1)
     """Requests accepted at the same time; more get 429."""
@@ -39,6 +43,8 @@ class Settings(BaseSettings):
     """Images of one request."""
     upload_seconds: float = Field(default=30.0, gt=0)
     """Longest time for sending a body."""
+    answer_seconds: float = Field(default=60.0, gt=0, le=150)
+    """Longest time for a whole request; then 503."""
     rate: int = Field(default=0, ge=0)
     """Requests a minute that one client may make; 0 is no limit."""
     proxies: int = Field(default=0, ge=0)

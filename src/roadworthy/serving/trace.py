@@ -4,6 +4,7 @@ The log has one JSON object per line. It never has what was sent: no image, no f
 no header but the request's id.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadworthy.serving.metrics import METHODS, OTHER, Metrics
 from roadworthy.serving.rates import client
-from roadworthy.serving.refusals import WORD, Refusal, fault
+from roadworthy.serving.refusals import WORD, Refusal, fault, too_long
 
 HEADER = "x-request-id"
 PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -38,10 +39,19 @@ class Trace:
         metrics: where to count.
         routes: the paths that are counted and logged by name.
         proxies: trusted ones in front; see `rates.client`.
+        seconds: longest time for a request; then 503.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Set[str], proxies: int = 0) -> None:
-        self.app, self.metrics, self.routes, self.proxies = app, metrics, routes, proxies
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        routes: Set[str],
+        proxies: int = 0,
+        seconds: float = 60.0,
+    ) -> None:
+        self.app, self.metrics, self.routes = app, metrics, routes
+        self.proxies, self.seconds = proxies, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -49,7 +59,12 @@ class Trace:
             return await self.app(scope, receive, send)
         seen = _Seen(scope, receive, send)
         try:
-            await self.app(scope, seen.receive, seen.send)
+            async with asyncio.timeout(self.seconds) as deadline:
+                await self.app(scope, seen.receive, seen.send)
+        except TimeoutError:
+            if seen.status or not deadline.expired():
+                raise
+            await too_long().answer(seen.name)(scope, seen.receive, seen.send)
         except Refusal as refusal:
             if seen.status:
                 raise

@@ -46,11 +46,16 @@ async def received(
     if any((one.size or 0) > context.max_bytes for one in files):
         raise too_large(context.max_bytes)
     uploads = [
-        Upload((one.filename or f"file {number}")[:NAME_LENGTH], await one.read())
+        Upload(_plain(one.filename or f"file {number}"), await one.read())
         for number, one in enumerate(files)
     ]
     fetched = await context.fetcher.fetch_all(urls) if urls else []
-    return uploads + [Upload(one.filename[:NAME_LENGTH], one.content) for one in fetched]
+    return uploads + [Upload(_plain(one.filename), one.content) for one in fetched]
+
+
+def _plain(name: str) -> str:
+    """A name that can be written as JSON: the caller's own charset can make half a character."""
+    return name.encode("utf-8", "replace").decode()[:NAME_LENGTH]
 
 
 def unusable(filename: str, error: DataError) -> Refusal:

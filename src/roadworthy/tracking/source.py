@@ -8,7 +8,7 @@ from roadworthy.tracking import registry
 from roadworthy.tracking.registry import Version
 
 KEPT = 3
-"""Fetched bundles of a task: the one in use, the one before, and one that could not be used."""
+"""Bundles of a task that were fetched last; the one in use is kept besides."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Offer:
         return self.found.digest
 
     def fetch(self) -> Path:
-        """The bundle's folder; those of earlier versions are deleted.
+        """The bundle's folder; earlier ones that are not in use are deleted.
 
         Raises:
             BundleError: the files are not the ones that were registered.
@@ -38,6 +38,10 @@ class Offer:
         folder = registry.bundle_folder(self.found, self.source.folder)
         self.source.forget(self.found)
         return folder
+
+    def used(self) -> None:
+        """It answers from now on: its files stay until another one does."""
+        self.source.in_use[self.found.task] = self.found.digest
 
 
 class RegistrySource:
@@ -50,6 +54,8 @@ class RegistrySource:
 
     def __init__(self, alias: str, folder: Path) -> None:
         self.alias, self.folder = alias, folder
+        self.in_use: dict[str, str] = {}
+        """Digest of what answers, by task."""
         self._versions: dict[tuple[str, int], Version] = {}
         self._fetched: dict[str, list[str]] = {}
 
@@ -77,12 +83,17 @@ class RegistrySource:
         return Offer(self, self._versions[key])
 
     def forget(self, latest: Version) -> None:
-        """Delete what was fetched long ago, so that following fills no disk."""
+        """Delete what was fetched long ago, so that following fills no disk.
+
+        However many versions could not be used since, the one in use stays.
+        """
         known = self._fetched.setdefault(latest.task, [])
         if latest.digest not in known[-1:]:
             known.append(latest.digest)
         del known[:-KEPT]
-        kept = {digest for digests in self._fetched.values() for digest in digests}
+        kept = {*self.in_use.values()} | {
+            digest for digests in self._fetched.values() for digest in digests
+        }
         for folder in self.folder.glob("[0-9a-f]*"):
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
