@@ -1,8 +1,10 @@
-"""A ResNet-50 for 224 px whose answers mean something: `python -m benchmarks.resnet224 --from ARTIFACTS --out FOLDER`.
+"""A ResNet-50 for 224 px whose answers mean something, to measure with.
+
+    python -m benchmarks.resnet224 --from ARTIFACTS --out FOLDER
 
 The backbone is that of a task's bundle, trained at 64 px; only the head is fitted anew, on what the
-backbone makes of the same split's files at 224 px. Engines and the service are measured with it. Two
-minutes on two quiet cores. It is no model to be proud of, but no random weights either: those hide what
+backbone makes of the same split's files at 224 px. Engines and the service are measured with it. Five
+minutes on two busy cores. It is no model to be proud of, but no random weights either: those hide what
 rounding does to answers.
 """
 

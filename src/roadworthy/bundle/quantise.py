@@ -25,7 +25,8 @@ from roadworthy.layout import write_json
 from roadworthy.params import Input
 
 CALIBRATION = 256
-"""Images that say which range each activation has; with 128 as with 512 answers are as near."""
+"""Images that say which range each activation has. With 128 and with 512 the mean difference of
+probabilities on the road's four tasks was much the same (0.0005 to 0.0022, 0.0004 to 0.0026)."""
 BATCH = 16
 # Averages over all positions: rounding them saves nothing, and the embedding is made of them.
 EXACT = ("GlobalAveragePool", "ReduceMean")
