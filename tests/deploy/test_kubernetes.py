@@ -86,7 +86,7 @@ def test_the_settings_fit_the_pod(manifests: dict[str, dict[str, Any]]) -> None:
     settings = dict(one.split("=", 1) for one in generated["literals"])
     pod = manifests["Deployment"]["spec"]["template"]["spec"]
     [container] = pod["containers"]
-    assert settings["ROADWORTHY_THREADS"] == container["resources"]["limits"]["cpu"]
+    assert settings["ROADWORTHY_LANES"] == container["resources"]["limits"]["cpu"]
     assert container["resources"]["limits"]["memory"] == "2Gi"
     assert settings["ROADWORTHY_DECODERS"] == "2"
     assert settings["ROADWORTHY_LOG"] in {one["mountPath"] for one in container["volumeMounts"]}

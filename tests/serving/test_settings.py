@@ -49,6 +49,23 @@ def test_a_setting_that_cannot_be_used_stops_the_start(
         read()
 
 
+@pytest.mark.parametrize(
+    ("lanes", "threads", "expected"),
+    [
+        (None, None, (8, 1)),
+        (2, None, (2, 4)),
+        (None, 4, (2, 4)),
+        (3, 1, (3, 1)),
+        (16, None, (16, 1)),
+    ],
+)
+def test_lanes_and_threads_share_the_cores(
+    lanes: int | None, threads: int | None, expected: tuple[int, int]
+) -> None:
+    """Whichever is left out follows from the other; both as they are where both are set."""
+    assert Settings(lanes=lanes, threads=threads).shared(8) == expected
+
+
 def test_a_misspelt_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit with a slip in its name is no limit."""
     monkeypatch.setenv("ROADWORTHY_PORT", "tcp://10.0.0.1:3000")  # as Kubernetes does

@@ -1,6 +1,5 @@
 """What every route works with."""
 
-import os
 from collections.abc import Mapping
 
 import anyio
@@ -12,7 +11,7 @@ from roadworthy.serving.lane import Lane
 from roadworthy.serving.limits import FORM_BYTES
 from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.records import PredictionLog
-from roadworthy.serving.settings import Settings
+from roadworthy.serving.settings import Settings, cores
 from roadworthy.serving.shadow import Shadow
 
 SLOW = ("/inspect", "/explain")
@@ -62,11 +61,12 @@ class Context:
         self.metrics = metrics or Metrics()
         self.served = Served(champions, self.metrics)
         self.shadow = shadow
-        self.decoders = anyio.CapacityLimiter(settings.decoders or min(2, os.cpu_count() or 1))
+        self.decoders = anyio.CapacityLimiter(settings.decoders or min(2, cores()))
         """Threads that decode: what a small file becomes may be large."""
         self.slow = {name: Lane(1, WAITING) for name in SLOW}
         """By route, threads for work that takes as long as many answers."""
-        self.batcher = Batcher(settings.batch, settings.lanes, self.metrics, settings.queue)
+        lanes, _ = settings.shared(cores())
+        self.batcher = Batcher(settings.batch, lanes, self.metrics, settings.queue)
         self.fetcher = Fetcher(settings)
         self.log = PredictionLog(settings, self.metrics) if settings.log else None
         if self.shadow:

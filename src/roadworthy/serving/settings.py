@@ -27,11 +27,12 @@ class Settings(BaseSettings):
     engine: Literal["auto", "onnx", "int8", "torch"] = "auto"
     """`auto`: the fastest graph of the bundle that passed its parity gate."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads of the engine; unset, one per core."""
+    """CPU threads for one batch; unset, what `lanes` leaves of the cores."""
     batch: int = Field(default=16, ge=1, le=256)
     """Most images that are answered together, of whatever requests."""
-    lanes: int = Field(default=1, ge=1, le=64)
-    """Batches that are computed at the same time; with more than one, set `threads` too."""
+    lanes: int | None = Field(default=None, ge=1, le=64)
+    """Batches that are computed at the same time; unset, one for each core. More is more answers a
+    second, fewer with more threads each answers a lone request sooner."""
     queue: int = Field(default=512, ge=1)
     """Most answers that are being worked out; more get 429."""
     decoders: int | None = Field(default=None, ge=1)
@@ -78,6 +79,18 @@ class Settings(BaseSettings):
     """Where people see MLflow, for links on the page."""
     page: Path | None = None
     """Folder of the built page; unset, the one that was packaged."""
+
+    def shared(self, cores: int) -> tuple[int, int]:
+        """How many lanes there are, and how many threads each has."""
+        if self.lanes:
+            return self.lanes, self.threads or max(1, cores // self.lanes)
+        threads = self.threads or 1
+        return max(1, cores // threads), threads
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read() -> Settings:

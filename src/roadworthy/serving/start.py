@@ -41,10 +41,11 @@ def run(folder: Path) -> Running:
     """
     log_json()
     chosen = settings.read()
-    champions = load_champions(folder, engine=chosen.engine, threads=chosen.threads)
+    _, threads = chosen.shared(settings.cores())
+    champions = load_champions(folder, engine=chosen.engine, threads=threads)
     metrics = Metrics()
     context = Context(chosen, champions, metrics, _shadow(chosen, metrics))
-    return Running(create_app(context), context, _follower(chosen, context))
+    return Running(create_app(context), context, _follower(chosen, context, threads))
 
 
 def _shadow(chosen: Settings, metrics: Metrics) -> Shadow | None:
@@ -57,7 +58,7 @@ def _shadow(chosen: Settings, metrics: Metrics) -> Shadow | None:
     return shadow
 
 
-def _follower(chosen: Settings, context: Context) -> Follower | None:
+def _follower(chosen: Settings, context: Context, threads: int) -> Follower | None:
     if not chosen.follow:
         return None
     follower = Follower(
@@ -67,7 +68,7 @@ def _follower(chosen: Settings, context: Context) -> Follower | None:
         chosen.follow_seconds,
         alias=chosen.follow,
         engine=chosen.engine,
-        threads=chosen.threads,
+        threads=threads,
     )
     follower.start()
     return follower
