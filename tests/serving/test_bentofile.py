@@ -2,6 +2,7 @@ import ast
 from pathlib import Path
 
 import yaml
+from bentoml._internal.bento.build_config import BentoPathSpec
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,14 @@ def test_every_pattern_finds_a_file() -> None:
     included = yaml.safe_load((ROOT / "bentofile.yaml").read_text())["include"]
     built = {"web/dist/**"}  # by `make web`, where there is Node
     assert not [one for one in set(included) - built if not list(ROOT.glob(one))]
+
+
+def test_a_bento_holds_no_other() -> None:
+    """A pattern without a slash is looked for everywhere, also in the Bentos that were built before."""
+    settings = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
+    spec = BentoPathSpec(settings["include"], settings["exclude"])
+    assert spec.includes("./requirements-serve.txt")
+    assert not spec.includes(".bentoml/bentos/roadworthy-service/1/src/requirements-serve.txt")
 
 
 def _imports(path: Path) -> set[str]:
