@@ -1,8 +1,8 @@
 import ast
 from pathlib import Path
 
+import pytest
 import yaml
-from bentoml._internal.bento.build_config import BentoPathSpec
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,8 +28,11 @@ def test_every_pattern_finds_a_file() -> None:
     assert not [one for one in set(included) - built if not list(ROOT.glob(one))]
 
 
+@pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 def test_a_bento_holds_no_other() -> None:
     """A pattern without a slash is looked for everywhere, also in the Bentos that were built before."""
+    from bentoml._internal.bento.build_config import BentoPathSpec
+
     settings = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
     spec = BentoPathSpec(settings["include"], settings["exclude"])
     assert spec.includes("./requirements-serve.txt")
