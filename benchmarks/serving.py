@@ -55,7 +55,8 @@ def main() -> None:
         folder = Path(name)
         draw(folder / "images")
         store(options.bundle, folder)
-        show(speed(options, folder))
+        if options.rounds:
+            show(speed(options, folder))
         if options.requests:
             show(memory(options, folder))
 

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     """Images of one request."""
     upload_seconds: float = Field(default=30.0, gt=0)
     """Longest time for sending a body."""
-    answer_seconds: float = Field(default=60.0, gt=0, le=150)
+    answer_seconds: float = Field(default=60.0, gt=0, le=60)
     """Longest time for a whole request; then 503."""
     rate: int = Field(default=0, ge=0)
     """Requests a minute that one client may make; 0 is no limit."""
