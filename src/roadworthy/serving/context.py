@@ -7,16 +7,11 @@ import anyio
 from roadworthy.serving.batching import Batcher
 from roadworthy.serving.champions import Champion
 from roadworthy.serving.fetch import Fetcher
-from roadworthy.serving.lane import Lane
 from roadworthy.serving.limits import FORM_BYTES
 from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.records import PredictionLog
 from roadworthy.serving.settings import Settings, cores
 from roadworthy.serving.shadow import Shadow
-
-SLOW = ("/inspect", "/explain")
-WAITING = 8
-"""Requests that may wait for slow work, of each kind."""
 
 
 class Served:
@@ -63,8 +58,6 @@ class Context:
         self.shadow = shadow
         self.decoders = anyio.CapacityLimiter(settings.decoders or min(2, cores()))
         """Threads that decode: what a small file becomes may be large."""
-        self.slow = {name: Lane(1, WAITING) for name in SLOW}
-        """By route, threads for work that takes as long as many answers."""
         lanes, _ = settings.shared(cores())
         self.batcher = Batcher(settings.batch, lanes, self.metrics, settings.queue)
         self.fetcher = Fetcher(settings)

@@ -15,6 +15,7 @@ from roadworthy.errors import DataError
 from roadworthy.serving.answers import REFUSALS
 from roadworthy.serving.champions import Champion
 from roadworthy.serving.context import Context
+from roadworthy.serving.lane import Lane
 from roadworthy.serving.limits import too_large
 from roadworthy.serving.predict import ALL, Files, Urls, choose
 from roadworthy.serving.refusals import Refusal
@@ -52,7 +53,7 @@ class Explained:
 def add_route(app: FastAPI, context: Context) -> None:
     """Let `app` answer `/explain`."""
     # Occlusion asks the network some 60 times: whoever wants answers shall not wait for several.
-    lane = context.slow["/explain"]
+    lane = Lane()
 
     @app.post(
         "/explain",

@@ -16,6 +16,7 @@ from roadworthy.scene.inspect import Scene, inspect_picture
 from roadworthy.serving.answers import INSPECTED, REFUSALS, Inspection
 from roadworthy.serving.champions import Champion
 from roadworthy.serving.context import Context
+from roadworthy.serving.lane import Lane
 from roadworthy.serving.limits import too_large
 from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.predict import Files, Urls
@@ -39,6 +40,8 @@ class Searcher:
 
 def add_route(app: FastAPI, context: Context) -> None:
     """Let `app` answer `/inspect`."""
+    # A search takes as long as many answers.
+    lane = Lane()
 
     @app.post(
         "/inspect",
@@ -59,7 +62,6 @@ def add_route(app: FastAPI, context: Context) -> None:
         ] = None,
     ) -> Inspection:
         """Find the cars, and ask other champions about each of them."""
-        lane = context.slow["/inspect"]
         lane.check()
         champions = context.served.champions
         finder = searcher(champions)

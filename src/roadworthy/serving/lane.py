@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from roadworthy.serving.refusals import Refusal
 
+WAITING = 8
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
@@ -20,7 +21,7 @@ class Lane:
         waiting: requests that may wait for one; more get 429.
     """
 
-    def __init__(self, at_once: int, waiting: int) -> None:
+    def __init__(self, at_once: int = 1, waiting: int = WAITING) -> None:
         self.limiter, self.waiting = anyio.CapacityLimiter(at_once), waiting
 
     def check(self) -> None:
