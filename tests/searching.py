@@ -14,7 +14,7 @@ from roadworthy.bundle.write import write_bundle
 from roadworthy.data.seen import fronts
 from roadworthy.data.transforms import normalise
 from roadworthy.detection.convert import Branch, feature_width, slide
-from roadworthy.detection.geometry import encode
+from roadworthy.detection.offsets import encode
 from roadworthy.models.build import Network, build
 from roadworthy.params import Backbone, Head, Input, Search
 

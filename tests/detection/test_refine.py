@@ -6,7 +6,7 @@ import torch
 
 from roadworthy.data.transforms import normalise
 from roadworthy.detection.convert import feature_width
-from roadworthy.detection.geometry import encode
+from roadworthy.detection.offsets import encode
 from roadworthy.detection.refine import FEW, fit_branch
 from roadworthy.detection.windows import Windows
 from searching import INSIDE, WINDOW, drawn, taught

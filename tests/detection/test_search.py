@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from roadworthy.data.geometry import overlaps
 from roadworthy.detection import search
-from roadworthy.detection.geometry import overlaps
 from roadworthy.detection.search import Searcher
 from roadworthy.detection.torched import suppress
 from roadworthy.params import Input, Search

@@ -3,7 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from roadworthy.detection.geometry import decode, overlaps
+from roadworthy.data.geometry import overlaps
+from roadworthy.detection.offsets import decode
 from roadworthy.detection.search import Searcher
 from roadworthy.detection.torched import searcher, suppress
 from roadworthy.detection.windows import MOST, Scene, around, false_alarms

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roadworthy.data.geometry import overlaps
 from roadworthy.errors import DataError
 from roadworthy.evaluation.detections import (
     Detections,
     choose_threshold,
     curve,
     match,
-    overlap,
     rank,
     truths,
 )
@@ -62,7 +62,7 @@ def test_the_next_car_is_taken_where_the_best_is_not_free() -> None:
 def test_half_an_overlap_is_enough_and_less_is_not() -> None:
     """The limit itself is a hit."""
     shifted = [[10, 10, 110, 90], [10, 10, 110, 91]]
-    assert overlap(np.array(shifted), CAR)[0, 0] == 0.5
+    assert overlaps(np.array(shifted, float), CAR)[0, 0] == 0.5
     assert [len(np.flatnonzero(match(one([box], [0.9]))[0] >= 0)) for box in shifted] == [1, 0]
 
 

@@ -16,7 +16,7 @@ from roadworthy import params
 from roadworthy.bundle.finder import Finder
 from roadworthy.data import cache, cached
 from roadworthy.data.extended import Extended
-from roadworthy.detection.geometry import overlaps
+from roadworthy.data.geometry import overlaps
 from roadworthy.errors import DataError, StaleError, TrainingError
 from roadworthy.pipeline import evaluate, export, plan, scenes, train
 from roadworthy.tracking import store

@@ -30,7 +30,7 @@ class Sliding(nn.Module):
     Args:
         backbone: from pictures (N, C, H, W) to features (N, width, h, w) of windows.
         head: from those to logits (N, outputs, h, w).
-        branch: from features to four offsets (N, 4, h, w), see `geometry.decode`.
+        branch: from features to four offsets (N, 4, h, w), see `offsets.decode`.
         stride: pixels from one window to the next, down and across.
         exact: whether it agrees with the classifier on every window, not only on the whole picture.
         window: channels, height and width of one.

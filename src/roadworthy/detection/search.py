@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from roadworthy.data import geometry
 from roadworthy.data.transforms import normalise
-from roadworthy.detection import geometry, pyramid
+from roadworthy.detection import pyramid
 from roadworthy.detection.found import Found
+from roadworthy.detection.offsets import decode
 from roadworthy.models.outputs import to_probabilities
 from roadworthy.params import Input, Search
 
@@ -50,7 +52,7 @@ class Searcher:
             windows, offsets, sure = self._level(plain, scale)
             heat.add(sure, scale, self.input, self.stride)
             likely = sure.ravel() >= self.settings.floor
-            found = geometry.decode(offsets[likely], windows[likely])
+            found = decode(offsets[likely], windows[likely])
             boxes.append(geometry.clip(found, plain.size))
             scores.append(sure.ravel()[likely])
         kept = self._kept(np.concatenate(boxes), np.concatenate(scores))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from roadworthy.detection import geometry, pyramid
+from roadworthy.data import geometry
+from roadworthy.detection import pyramid
+from roadworthy.detection.offsets import decode, encode
 from roadworthy.detection.search import Searcher
 from roadworthy.params import Input, Search
 
@@ -29,7 +31,7 @@ class Windows:
     pixels: np.ndarray
     """Uint8 (N, h, w, C) of window size."""
     offsets: np.ndarray
-    """From each window to its box, see `geometry.encode`, float32 (N, 4)."""
+    """From each window to its box, see `offsets.encode`, float32 (N, 4)."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _near(scenes: Iterable[Scene], spec: Input, settings: Search, stride: Size) 
             for number, box in enumerate(scene.boxes):
                 near = np.flatnonzero(shared[:, number] >= ABOUT / 2)
                 if len(near):
-                    ways = geometry.encode(box[None], windows[near])
+                    ways = encode(box[None], windows[near])
                     met = _Met(ways, shared[near, number], pixels, corners[near])
                     found.setdefault(number, []).append(met)
         for parts in found.values():
@@ -136,8 +138,8 @@ def _joined(parts: list[_Met], spec: Input) -> _Near:
 def _fit(offsets: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Overlap of boxes at `offsets` with one at the usual offset, all from the same window, (N,)."""
     window = np.array([[0, 0, 1, 1]], np.float32)
-    boxes = geometry.decode(offsets, np.repeat(window, len(offsets), axis=0))
-    return geometry.overlaps(boxes, geometry.decode(usual, window))[:, 0]
+    boxes = decode(offsets, np.repeat(window, len(offsets), axis=0))
+    return geometry.overlaps(boxes, decode(usual, window))[:, 0]
 
 
 def _empty(spec: Input) -> Windows:

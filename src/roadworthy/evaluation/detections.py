@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from roadworthy.data import geometry
 from roadworthy.errors import DataError
 
 MATCH_IOU = 0.5
@@ -178,19 +179,7 @@ def match(detections: Detections, iou: float = MATCH_IOU) -> list[np.ndarray]:
     What is surer does not depend on what is less sure, so one matching serves all thresholds.
     """
     pairs = zip(detections.truths, detections.boxes, detections.scores, strict=True)
-    return [_owners(overlap(boxes, truth), score, iou) for truth, boxes, score in pairs]
-
-
-def overlap(boxes: np.ndarray, truths: np.ndarray) -> np.ndarray:
-    """Intersection over union, float64 (N, M)."""
-    if not len(boxes) or not len(truths):
-        return np.zeros((len(boxes), len(truths)))
-    # Here, as who only reads scores needs no torch.
-    import torch
-    from torchvision.ops import box_iou
-
-    sides = (torch.from_numpy(np.array(part, np.float64)) for part in (boxes, truths))
-    return np.asarray(box_iou(*sides).numpy())
+    return [_owners(_overlaps(boxes, truth), score, iou) for truth, boxes, score in pairs]
 
 
 def choose_threshold(detections: Detections) -> float:
@@ -235,11 +224,15 @@ def truths(scenes: pd.DataFrame, boxes: pd.DataFrame) -> list[np.ndarray]:
     groups = {path: part[["x", "y", "w", "h"]] for path, part in boxes.groupby("path", sort=False)}
     none = pd.DataFrame(columns=["x", "y", "w", "h"])
     found = []
-    for path, *size in scenes[["path", "width", "height"]].itertuples(index=False):
-        centre, sides = np.split(groups.get(path, none).to_numpy(np.float64), 2, axis=1)
-        corners = np.concatenate([centre - sides / 2, centre + sides / 2], axis=1).clip(0, 1)
-        found.append((corners * [*size, *size]).astype(np.float32))
+    for path, width, height in scenes[["path", "width", "height"]].itertuples(index=False):
+        relative = groups.get(path, none).to_numpy(np.float64)
+        found.append(geometry.absolute(relative, (width, height)))
     return found
+
+
+def _overlaps(boxes: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """In double precision: at the limit itself, single decides by its rounding."""
+    return geometry.overlaps(np.asarray(boxes, np.float64), np.asarray(truths, np.float64))
 
 
 def _owners(overlaps: np.ndarray, scores: np.ndarray, iou: float) -> np.ndarray:
