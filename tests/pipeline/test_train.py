@@ -54,7 +54,7 @@ def interrupted(number: signal.Signals) -> tuple[int, str]:
     """Exit status and output of a training that got a signal in its second epoch."""
     command = [sys.executable, "-c", SLOWLY, "train", "--task", "car"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    limit = time.monotonic() + 90
+    limit = time.monotonic() + 300
     while not list(Path("checkpoints").glob("*/history.csv")) and time.monotonic() < limit:
         time.sleep(0.02)
     time.sleep(0.25)
