@@ -4,17 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from object_store import account, object_store
 from roadworthy import environment
 from roadworthy.data import version
-from support import Run, free_port, write_images
+from support import Run, write_images
 
 BUCKET = "images"
 
@@ -22,14 +20,7 @@ BUCKET = "images"
 @pytest.fixture
 def run(project: Path, tmp_path: Path) -> Run:
     """Runs a command in a git and DVC repository with a few images, of which DVC knows."""
-    own = {**os.environ, **environment.SWITCHES}
-    own |= {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret"}
-    # Nothing of the person who runs the tests: no profile, no proxy.
-    (tmp_path / "empty").touch()
-    own |= dict.fromkeys(
-        ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), str(tmp_path / "empty")
-    )
-    own |= {"AWS_DEFAULT_REGION": "us-east-1", "NO_PROXY": "127.0.0.1"}
+    own = {**os.environ, **environment.SWITCHES, **account(tmp_path)}
     own.pop("AWS_PROFILE", None)
 
     def command(*words: str, ok: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
@@ -102,31 +93,8 @@ def test_an_earlier_version_comes_back_from_the_remote(run: Run, tmp_path: Path)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[str]:
     """The address of a server that speaks S3, with an empty bucket."""
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with (
-        (tmp_path / "moto.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as server,
-    ):
-        try:
-            wait_for(address, server)
-            request = urllib.request.Request(f"{address}/{BUCKET}", method="PUT")
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
-            yield address
-        finally:
-            server.terminate()
-
-
-def wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Until it answers, or has ended."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while True:
-        assert server.poll() is None, "the server has ended"
-        try:
-            opener.open(address).close()
-            return
-        except urllib.error.URLError:
-            time.sleep(0.1)
+    with object_store(tmp_path, BUCKET) as address:
+        yield address
 
 
 def test_a_store_that_speaks_s3_keeps_the_images(run: Run, store: str) -> None:

@@ -37,6 +37,8 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     # A progress bar for every copied folder, also where nobody watches.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A server's page of every run, among the lines of a verb.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 # A training is not held up: what could not be written waits, and is written later.
 HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
@@ -45,6 +47,7 @@ CHATTY = {
     "mlflow.system_metrics": logging.CRITICAL,
     "mlflow.utils.autologging_utils": logging.ERROR,
     "mlflow.store.db.utils": logging.WARNING,
+    "mlflow.store.model_registry.abstract_store": logging.WARNING,
 }
 # What a failed request says somewhere in its long message, and what to tell people.
 TROUBLE = {
@@ -160,7 +163,9 @@ def asking(problem: str) -> Iterator[None]:
     """Turn whatever MLflow raises inside the block into a `TrackingError` of one line."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except Exception as error:
+        if not _of_the_store(error):
+            raise
         raise TrackingError(f"{problem}: {_reason(error)}") from error
 
 
@@ -183,6 +188,15 @@ def one_line(error: BaseException) -> str:
     """The gist of an exception, at most 300 characters."""
     text = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."
+
+
+def _of_the_store(error: Exception) -> bool:
+    """Whether MLflow, the database, the network or the store for artifacts raised it."""
+    if isinstance(error, (MlflowException, SQLAlchemyError, OSError)):
+        return True
+    # Amazon's client has an error tree of its own, and MLflow lets it through.
+    rooms = {kind.__module__.split(".")[0] for kind in type(error).__mro__}
+    return not rooms.isdisjoint({"botocore", "boto3"})
 
 
 def _probe(uri: str) -> None:

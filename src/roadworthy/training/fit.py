@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from roadworthy.training.checkpoints import BEST, DONE, LAST, AtomicIO, Keeper, 
 from roadworthy.training.data import Batches
 from roadworthy.training.machine import Machine
 from roadworthy.training.module import Classifier
+from roadworthy.training.nodes import SameStart
 from roadworthy.training.optimising import mode_of
 from roadworthy.training.ranks import local_world, rank, world
 from roadworthy.training.watch import DivergedError
 
 ROLLBACKS = "rollbacks.json"
+# A machine whose network is gone says nothing: after so long the others give it up.
+SILENCE = timedelta(minutes=10)
 # Halving the learning rate more often than this means that something else is wrong.
 MOST_ROLLBACKS = 5
 log = logging.getLogger(__name__)
@@ -118,7 +122,7 @@ def _trainer(
         strategy=_strategy(s.unfreeze, cuda),
         sync_batchnorm=cuda and world() > 1,
         precision=machine.precision,
-        callbacks=[*first, history, *early, Images(progress, s.monitor), keeper],
+        callbacks=[SameStart(folder), *first, history, *early, Images(progress, s.monitor), keeper],
         plugins=[AtomicIO()],
         logger=False,
         enable_progress_bar=False,
@@ -137,6 +141,7 @@ def _strategy(unfreeze: tuple[str, ...], cuda: bool) -> Any:
     # Parts that are frozen in some epochs have no gradients there.
     return DDPStrategy(
         process_group_backend="nccl" if cuda else "gloo",
+        timeout=SILENCE,
         find_unused_parameters=set(unfreeze) != {"all"},
     )
 

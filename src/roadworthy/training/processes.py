@@ -11,7 +11,7 @@ from roadworthy.errors import TrainingError
 def launch(count: int, verb: list[str]) -> None:
     """Run `roadworthy VERB` in `count` processes of this machine, and wait for them.
 
-    For more machines, start `torchrun --nnodes ... -m roadworthy VERB` on each of them.
+    For more machines, start `torchrun --nnodes ... -m roadworthy VERB` on each (docs/how-to/cluster.md).
 
     Raises:
         TrainingError: one of them failed; its own message stands above.
