@@ -25,6 +25,7 @@ KNOWS = {
     "serving": {"bundle", "data", "scene", "detection", "models", "monitoring"},
     "monitoring": {"bundle"},
     "container": set(),
+    "scoring": {"bundle", "data"},
 }
 OWN_ROOM = {
     "great_expectations": "quality",
@@ -36,6 +37,7 @@ OWN_ROOM = {
     "av": "scene",
     "mlflow": "tracking",
     "optuna": "tuning",
+    "ray": "scoring",
     "bentoml": "serving",
     "prefect": "flows",
     "supervision": "scene",

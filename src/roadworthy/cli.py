@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roadworthy import __version__, environment
+from roadworthy.cli_live import ingest, monitor, score
 from roadworthy.cli_service import Port, become, package, serve
 from roadworthy.errors import RoadworthyError
 from roadworthy.layout import PLAN, STAGES
@@ -310,7 +311,7 @@ def ui(port: Port = 5000) -> None:
     become("mlflow", "server", "--backend-store-uri", uri, *where)
 
 
-for _verb in (package, serve):
+for _verb in (package, serve, monitor, ingest, score):
     app.command(rich_help_panel="Service")(_verb)
 
 

@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
-from roadworthy.bundle.format import CARD, LINEAGE, SEEN, digest
+from roadworthy.bundle.format import CARD, IMAGES, LINEAGE, SEEN, digest
 from support import tiny_bundle
 
 
 def test_the_digest_is_of_what_the_model_is(tmp_path: Path) -> None:
-    """Protects registering one model once: card and lineage tell hours and runs, which differ."""
+    """Protects registering one model once: card and lineage tell hours and runs, which differ.
+
+    And one that gets its validation images later is still the same model.
+    """
     folder = tiny_bundle(tmp_path / "bundle")
     before = digest(folder)
     (folder / CARD).write_text("It took three hours.")
     (folder / LINEAGE).write_text("{}")
+    (folder / IMAGES).write_bytes(b"validation images, for drift")
     assert digest(folder) == before
     (folder / "reference.json").write_text("{ }")
     assert digest(folder) != before

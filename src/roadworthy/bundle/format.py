@@ -9,9 +9,10 @@ search.onnx           the same network, sliding over whole pictures  } of a task
 suppress.onnx         which of overlapping boxes stay                } searches
 reference.json        what validation data look like to it, for drift
 seen.npy              which images it was made with
-figures.json          what was measured of it                        }
-card.md               the model card         } added when the run    } not part of the digest
-lineage.json          where it came from     } is recorded           }
+reference.npz         the same image by image, see `monitoring.reference`  }
+figures.json          what was measured of it                              } not part of
+card.md               the model card         } added when the run          } the digest
+lineage.json          where it came from     } is recorded                 }
 """
 
 import hashlib
@@ -32,11 +33,12 @@ EXPLAIN = "explain.onnx"
 SEARCH = "search.onnx"
 SUPPRESS = "suppress.onnx"
 REFERENCE = "reference.json"
+IMAGES = "reference.npz"
 SEEN = "seen.npy"
 FIGURES = "figures.json"
 CARD = "card.md"
 LINEAGE = "lineage.json"
-DESCRIBING = (CARD, FIGURES, LINEAGE)
+DESCRIBING = (CARD, FIGURES, IMAGES, LINEAGE)
 
 
 class Lineage(Section):

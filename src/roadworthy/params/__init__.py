@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from roadworthy.errors import ParamsError
+from roadworthy.params.driving import Ingest, Monitor, Retrain
 from roadworthy.params.sections import (
     Audit,
     Card,
@@ -42,13 +43,16 @@ __all__ = [
     "Generate",
     "Head",
     "Index",
+    "Ingest",
     "Input",
     "Label",
+    "Monitor",
     "Params",
     "Prepare",
     "Pretrain",
     "Promote",
     "Prune",
+    "Retrain",
     "Search",
     "Section",
     "Split",
@@ -84,6 +88,7 @@ SECTIONS: dict[str, type[Section]] = {
     "export": Export,
     "promote": Promote,
     "prune": Prune,
+    "monitor": Monitor,
 }
 
 
@@ -112,6 +117,7 @@ class TaskPlan(Section):
     export: Export
     promote: Promote
     prune: Prune
+    monitor: Monitor = Monitor()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -170,6 +176,7 @@ class Task(Section):
     export: dict[str, Any] = {}
     promote: dict[str, Any] = {}
     prune: dict[str, Any] = {}
+    monitor: dict[str, Any] = {}
 
 
 class Generate(Section):
@@ -204,6 +211,11 @@ class Params(Section):
     export: Export = Export()
     promote: Promote = Promote()
     prune: Prune = Prune()
+    monitor: Monitor = Monitor()
+    log: Path = Path("logs")
+    """Where the service keeps its prediction log (its `ROADWORTHY_LOG`)."""
+    ingest: Ingest = Ingest()
+    retrain: Retrain = Retrain()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:

@@ -7,6 +7,7 @@ import numpy as np
 from roadworthy.bundle import speed
 from roadworthy.bundle.figures import collect, write_figures
 from roadworthy.bundle.format import CARD
+from roadworthy.bundle.predictor import Predictor
 from roadworthy.bundle.quantise import optimise, spread
 from roadworthy.bundle.write import write_bundle
 from roadworthy.data import seen
@@ -15,12 +16,13 @@ from roadworthy.errors import StaleError
 from roadworthy.evaluation.findings import Fitted
 from roadworthy.layout import PRETRAIN, folder, needed, read_json, replacing
 from roadworthy.models.outputs import to_probabilities
-from roadworthy.monitoring.reference import profile
+from roadworthy.monitoring.reference import independent, profile, write_images
 from roadworthy.params import TaskPlan
 from roadworthy.pipeline import evaluate, pretrain, record, train
 from roadworthy.pipeline.spec import bundle_spec
 from roadworthy.pipeline.subject import logits
 from roadworthy.pipeline.train import Trained
+from roadworthy.quality.units import units
 from roadworthy.tracking import store
 
 PARITY_IMAGES = 32
@@ -53,6 +55,7 @@ def run(plan: TaskPlan) -> None:
             parity=plan.export.parity,
         )
         eight = optimised(plan, trained, out)
+        _reference(plan, trained, out)
         shown = collect(measured, data.labels, _figures(figures), fitted.threshold)
         write_figures(out, shown)
         card = (measured / CARD).read_text(encoding="utf-8")
@@ -81,6 +84,17 @@ def optimised(plan: TaskPlan, trained: Trained, bundle: Path) -> str:
     times = speed.gain(bundle, pixels)
     slower = "; export.optimise: null serves in fp32" if times < 1 else ""
     return f"graph in 8 bits: {found.reason}; {times:.1f} times as fast here{slower}"
+
+
+def _reference(plan: TaskPlan, trained: Trained, bundle: Path) -> None:
+    """Add what live traffic is compared with, seen through the graph that will be served."""
+    data, places = trained.data, trained.data.places("val")
+    rows = data.rows.iloc[places]
+    chosen = independent(units(rows), rows["label"].to_numpy(str), plan.seed)
+    served = Predictor(bundle)
+    found = served.outputs(centre(data.pixels(places[chosen]), data.input))
+    answers = to_probabilities(found.logits, served.spec.temperature)
+    write_images(bundle, rows.iloc[chosen], answers, found.embedding)
 
 
 def _figures(measured: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -67,6 +67,7 @@ def create_app(context: Context) -> FastAPI:
         routes=routes,
         proxies=settings.proxies,
         seconds=settings.answer_seconds,
+        tally=context.tally,
     )
     return app
 

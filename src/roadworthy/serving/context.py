@@ -12,6 +12,7 @@ from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.records import PredictionLog
 from roadworthy.serving.settings import Settings, cores
 from roadworthy.serving.shadow import Shadow
+from roadworthy.serving.tally import Tally
 
 
 class Served:
@@ -62,6 +63,7 @@ class Context:
         self.batcher = Batcher(settings.batch, lanes, self.metrics, settings.queue)
         self.fetcher = Fetcher(settings)
         self.log = PredictionLog(settings, self.metrics) if settings.log else None
+        self.tally = Tally(settings) if settings.log else None
         if self.shadow:
             self.shadow.log = self.log
 
@@ -86,3 +88,5 @@ class Context:
             self.shadow.close()
         if self.log:
             self.log.close()
+        if self.tally:
+            self.tally.close()

@@ -183,14 +183,18 @@ def keep(journal: Journal, entry: Feedback) -> None:
     Raises:
         Refusal: that cannot be done.
     """
-    line = json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n"
     try:
-        journal.append([line], sync=True)
+        journal.append([to_line(entry)], sync=True)
     except OSError as error:
         log.error("feedback cannot be written: %s", error)
         raise Refusal(
             503, "not_written", "the feedback could not be kept", "try again later"
         ) from None
+
+
+def to_line(entry: Feedback) -> bytes:
+    """JSON with a newline."""
+    return json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n"
 
 
 def read_feedback(folder: Path) -> list[Feedback]:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from roadworthy.serving.metrics import METHODS, OTHER, Metrics
 from roadworthy.serving.rates import client
 from roadworthy.serving.refusals import WORD, Refusal, fault, too_long
+from roadworthy.serving.tally import Tally
 
 HEADER = "x-request-id"
 PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -40,6 +41,7 @@ class Trace:
         routes: the paths that are counted and logged by name.
         proxies: trusted ones in front; see `rates.client`.
         seconds: longest time for a request; then 503.
+        tally: counts requests on disk; None: nothing is kept.
     """
 
     def __init__(
@@ -49,9 +51,10 @@ class Trace:
         routes: Set[str],
         proxies: int = 0,
         seconds: float = 60.0,
+        tally: Tally | None = None,
     ) -> None:
         self.app, self.metrics, self.routes = app, metrics, routes
-        self.proxies, self.seconds = proxies, seconds
+        self.proxies, self.seconds, self.tally = proxies, seconds, tally
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -85,6 +88,9 @@ class Trace:
         self.metrics.request(scope["method"], route, seen.status or LEFT, seconds)
         if word:
             self.metrics.refused(word)
+        # What only looks (the page, /metrics every few seconds) says nothing about the traffic.
+        if self.tally and scope["method"] == "POST":
+            self.tally.count(route, word)
         fields = {
             "request_id": seen.name,
             "client": client(scope, self.proxies),
