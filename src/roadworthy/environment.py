@@ -22,6 +22,9 @@ SWITCHES = {
     "DVC_NO_ANALYTICS": "1",
     "BENTOML_DO_NOT_TRACK": "True",
     "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Under `uv run`, Ray would send the whole folder, images too, to every worker.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # uvicorn believes whatever `X-Forwarded-For` says when it comes over loopback.
     "FORWARDED_ALLOW_IPS": "",
     # litdata asks the package index for newer versions.
