@@ -1,5 +1,6 @@
 """Registered versions that cost 50 ms: a real run and a real logged model around a few bytes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from roadworthy.bundle import format as bundle_format
@@ -7,14 +8,18 @@ from roadworthy.tracking import fields, models, registry, store
 from roadworthy.tracking.registry import Version
 
 
-def cheap_version(content: str, task: str = "car") -> Version:
-    """A version whose bundle is one file with this content."""
+def cheap_version(
+    content: str, task: str = "car", files: Mapping[str, bytes] | None = None
+) -> Version:
+    """A version whose bundle is one file with this content, and these others."""
     client = store.client()
     run = client.create_run(store.experiment(task), tags={"made": content})
     model = client.create_logged_model(run.info.experiment_id, models.NAME, run.info.run_id)
     folder = bundle_of(model.artifact_location)
     folder.mkdir(parents=True)
     (folder / "weights").write_text(content)
+    for name, data in (files or {}).items():
+        (folder / name).write_bytes(data)
     digest, uri = bundle_format.digest(folder), f"models:/{model.model_id}"
     client.set_logged_model_tags(model.model_id, {fields.BUNDLE: digest})
     for key, value in ((fields.BUNDLE, digest), (fields.MODEL, uri)):

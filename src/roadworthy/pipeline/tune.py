@@ -9,10 +9,12 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from filelock import FileLock
 
 from roadworthy.errors import ParamsError
 from roadworthy.layout import folder, replacing
@@ -22,6 +24,7 @@ from roadworthy.tracking.runs import RunLog
 from roadworthy.tuning import page, screen, space
 
 PAGE, TABLE, BEST = "search.html", "trials.csv", "best.yaml"
+POLL_SECONDS = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -52,22 +55,35 @@ def run(task: str, trials: int | None = None, jobs: int | None = None) -> None:
     with _parent(tuner) as record:
         with _helpers(plan, search.folder.name):
             tuner.work()
-        # What a helper that died has left over.
+        # What a helper that died has left over, and others at work in the same search.
+        while tuner.search.busy():
+            time.sleep(POLL_SECONDS)
+            tuner.work()
         tuner.work()
-        _conclude(tuner, record)
+        with FileLock(search.folder / "conclude.lock"):
+            _conclude(tuner, record)
 
 
-def helper(task: str, trials: int, name: str) -> None:
+def helper(task: str, trials: int, name: str = "") -> None:
     """Take part in the search called `name`, without a word at the end.
+
+    Args:
+        name: empty: of the search that another process is about to open.
 
     Raises:
         SystemExit: whoever started this process has ended.
     """
     plan = load().task(task)
     plan = plan.model_copy(update={"tune": plan.tune.model_copy(update={"trials": trials})})
-    tuner = Tuner(plan, parent=os.getppid())
-    if tuner.search.folder.name != name:
+    parent = os.getppid()
+    tuner = Tuner(plan, parent)
+    if name and tuner.search.folder.name != name:
         raise ParamsError("params.yaml or the images changed while the search was starting")
+    # Its trials are recorded below the run of the search.
+    while tuner.search.run_id is None:
+        if os.getppid() != parent:
+            raise SystemExit("the search that started this process has ended")
+        time.sleep(POLL_SECONDS)
     tuner.work()
 
 
@@ -141,4 +157,4 @@ def _conclude(tuner: Tuner, record: RunLog) -> None:
 
 
 if __name__ == "__main__":
-    helper(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    helper(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -135,6 +135,15 @@ class Search:
             values = {name: _drawn(asked, name, e) for name, e in self.entries.items()}
         return Claim(self, asked, values)
 
+    def busy(self) -> bool:
+        """Whether another process trains a trial of this search."""
+        owners = (
+            trial.user_attrs.get(PROCESS)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state == TrialState.RUNNING
+        )
+        return any(o not in (None, self._process) and not self._gone(o) for o in owners)
+
     def trials(self) -> list[Trial]:
         """All but those that were cut off, in the order in which they began."""
         states = {state: state.name.lower() for state in COUNTED}
