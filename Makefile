@@ -74,11 +74,17 @@ serve: install ## serve the champions on http://127.0.0.1:3000
 retrain: install ## walk the road as a Prefect flow, without a server
 	@python -m flows.retrain
 
+prefect: install ## Prefect's server and pages on http://127.0.0.1:4200
+	@python -m flows.server
+
+# A process for each core; `python -m pytest FILE` needs none of it.
+PYTEST := python -m pytest -n auto --maxprocesses 8 --dist loadgroup
+
 test: install ## run the tests
-	@python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: install ## run the tests and the long journeys
-	@python -m pytest
+	@$(PYTEST)
 
 bench: install ## how fast training is on this machine: ten minutes, tables and artifacts/bench/
 	@python -m benchmarks.training

@@ -17,8 +17,18 @@ settings.load_profile("road")
 
 for name, value in environment.SWITCHES.items():
     os.environ.setdefault(name, value)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A worker for each core: more threads than that only wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # `dvc`, `bentoml` and `python` of this environment, for what a test starts by name.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n`, a file stays in one process, and so do all journeys that share the walked road."""
+    for item in items:
+        shared = "walk" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("walk" if shared else item.nodeid.split("::")[0]))
 
 
 @pytest.fixture

@@ -1,127 +1,96 @@
-import os
-import subprocess
-import sys
-import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from roadworthy.layout import STAGES
+import toy_road
+from prefect_server import Prefect
 
-ROOT = Path(__file__).parents[2]
-# Registry and BentoML have tests of their own; here is only what the flow does with them.
-DRIVER = f"""
-import sys, types
-sys.path.insert(0, {str(ROOT)!r})
-import roadworthy.pipeline
-
-def promote(plan):
-    print("PROMOTE", plan.name, flush=True)
-    made = dict(decision="promoted", reason="Better.", from_version=1, to_version=2)
-    return types.SimpleNamespace(as_dict=lambda: {{"task": plan.name, **made}})
-
-def package(names):
-    print("PACKAGE", *names, flush=True)
-    return types.SimpleNamespace(tag="roadworthy-service:abc", versions={{}}, built=True)
-
-for verb in (promote, package):
-    fake = types.SimpleNamespace(**{{verb.__name__: verb}})
-    sys.modules[f"roadworthy.pipeline.{{verb.__name__}}"] = fake
-from flows.retrain import main
-sys.exit(main(sys.argv[1:]))
-"""
+ROLLOUT = "import pathlib, sys; sys.exit(pathlib.Path('slow').exists() and 'no host answers' or 0)"
 
 
 @pytest.fixture(scope="module")
-def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Making Prefect's database takes longer than all the rest."""
-    return tmp_path_factory.mktemp("prefect")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Walked once."""
+    return toy_road.make(tmp_path_factory.mktemp("road") / "it")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """The tasks of this project; stages only print their name, and fail where `broken` says so."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "step.py").write_text(
-        textwrap.dedent("""
-        import pathlib, sys, yaml
-        from roadworthy.params import load
-        name = " ".join(sys.argv[1:])
-        print("RAN", name)
-        if pathlib.Path("broken").exists() and pathlib.Path("broken").read_text() == name:
-            sys.exit("too many conflicting labels")
-        if name == "plan":
-            params = load()
-            out = pathlib.Path("artifacts/plan")
-            out.mkdir(parents=True, exist_ok=True)
-            for task in params.tasks:
-                text = yaml.safe_dump(params.task(task).as_dict())
-                (out / f"{task}.yaml").write_text(text)
-        """)
-    )
-    lines = ["stages:"]
-    for stage in STAGES:
-        if stage in ("plan", "pretrain"):
-            lines += [f"  {stage}: {{cmd: python step.py {stage}, always_changed: true}}"]
-        else:
-            lines += [f"  {stage}:", "    foreach: [police, car, brand, detector]"]
-            lines += [f"    do: {{cmd: 'python step.py {stage} ${{item}}', always_changed: true}}"]
-    (tmp_path / "dvc.yaml").write_text("\n".join(lines))
-    subprocess.run(
-        [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
-    )
-    return tmp_path
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    prefect = Prefect(tmp_path_factory.mktemp("prefect"))
+    try:
+        prefect.serve()
+        yield prefect
+    finally:
+        prefect.stop()
 
 
-def run(project: Path, prefect_home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(prefect_home),
-        "PREFECT_API_URL": "",
-        "DVC_NO_ANALYTICS": "1",
-        "COLUMNS": "200",
-    }
-    return subprocess.run(
-        [sys.executable, "-c", DRIVER, *arguments],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+def ran(errors: str) -> list[str]:
+    """The stages that did something, in order, as the log has them."""
+    return [line.split("- RAN ", 1)[1] for line in errors.splitlines() if "- RAN " in line]
 
 
 @pytest.mark.slow
-def test_the_whole_road_in_order(project: Path, prefect_home: Path) -> None:
-    """Every stage, then the gate, then one Bento with all tasks; people get a table."""
-    done = run(project, prefect_home, "--tasks", "car", "brand")
-    assert done.returncode == 0, done.stdout + done.stderr
-    ran = [line.split("RAN ", 1)[1] for line in done.stderr.splitlines() if "RAN " in line]
-    words = list(dict.fromkeys(line.split()[0] for line in ran))
-    assert words == list(STAGES)
-    assert {line.split()[1] for line in ran if " " in line} == {"car", "brand"}
-    last = [line for line in done.stdout.splitlines() if line.startswith("P")]
-    assert last == ["PROMOTE car", "PROMOTE brand", "PACKAGE police car brand detector"]
-    assert "promoted" in done.stdout and "packaged: roadworthy-service:abc" in done.stdout
+def test_the_life_of_a_road(road: Path, prefect: Prefect, tmp_path: Path) -> None:
+    """First champions; a rollout that fails and is made up for; a dirty checkout and bad data,
+    each stopped where it should be; better models, each promoted once."""
+    folder = toy_road.copied(road, tmp_path / "it")
+    toy_road.settings(folder, "{wait_minutes: 0.5, gpu: false, rollout: [python, ship.py]}")
+    (folder / "ship.py").write_text(ROLLOUT)
+    toy_road.git(folder, "add", "-A")
+    toy_road.git(folder, "commit", "-q", "-m", "Ship")
+
+    def walk(*arguments: str) -> tuple[int, str, list[str]]:
+        done = toy_road.run(folder, prefect.home, *arguments, api=prefect.api)
+        return done.returncode, done.stdout + done.stderr, ran(done.stderr)
+
+    (folder / "slow").write_text("1")
+    code, said, _ = walk()
+    assert code == 1 and "the rollout of roadworthy-service:" in said and "no host answers" in said
+    assert toy_road.promotions(folder) == list(toy_road.TASKS), "decided is decided"
+
+    (folder / "slow").unlink()
+    code, said, stages = walk()
+    assert code == 0 and not stages and "PROMOTE" not in said and "is not rolled out" in said
+
+    toy_road.news(folder, "car")
+    (folder / "ship.py").write_text("")
+    code, said, stages = walk()
+    assert code == 1 and "ERROR: not committed: ship.py" in said and not stages
+
+    toy_road.git(folder, "checkout", "-q", "ship.py")
+    (folder / "broken").write_text("train car")
+    code, said, stages = walk()
+    assert code == 1 and stages == ["train car"], "one try"
+    assert "too many conflicting labels" in said.rsplit("ERROR: train failed", 1)[1]
+    assert toy_road.promotions(folder) == list(toy_road.TASKS)
+
+    (folder / "broken").unlink()
+    (folder / "slow").unlink()
+    code, said, stages = walk("--reason", "new images")
+    assert code == 0 and stages == ["train car", "evaluate car", "export car"]
+    assert toy_road.promotions(folder)[len(toy_road.TASKS) :] == ["car"]
+    assert toy_road.git(folder, "log", "-1", "--format=%s") == "retrain: new images\n"
+    assert toy_road.git(folder, "show", "--name-only", "--format=").split() == ["dvc.lock"]
+    shown = {one["key"] for one in prefect.ask("/artifacts/filter")}
+    assert {"stages", "decisions", "progress-train"} <= shown
 
 
 @pytest.mark.slow
-def test_a_failing_stage_ends_the_walk_before_the_gate(project: Path, prefect_home: Path) -> None:
-    """Bad data: exit code 1, DVC's words, one try, and the champions stay what they were."""
-    (project / "broken").write_text("validate car")
-    done = run(project, prefect_home, "--tasks", "car")
-    assert done.returncode == 1
-    assert "ERROR: validate failed" in done.stderr
-    assert "too many conflicting labels" in done.stderr.rsplit("ERROR: validate failed", 1)[1]
-    tries = [line for line in done.stderr.splitlines() if line.endswith("- RAN validate car")]
-    assert len(tries) == 1
-    assert "RAN split" not in done.stderr
-    assert "PROMOTE" not in done.stdout and "PACKAGE" not in done.stdout
+def test_a_night_without_news_needs_no_server(road: Path, tmp_path: Path) -> None:
+    """Everything is champion and packaged: nothing is run, and the run says why."""
+    folder = toy_road.copied(road, tmp_path / "it")
+    (home := tmp_path / "prefect").mkdir()
+    first = toy_road.run(folder, home)
+    assert first.returncode == 0 and "PACKAGE police car brand detector" in first.stdout
+    quiet = toy_road.run(folder, home, "--tasks", "car")
+    assert quiet.returncode == 0 and "nothing was stale" in quiet.stdout
+    assert "Completed('Skipped: nothing is stale for car.')" in quiet.stderr
+    assert "PROMOTE" not in quiet.stdout and not ran(quiet.stderr)
 
 
-def test_an_unknown_task_is_named(project: Path, prefect_home: Path) -> None:
+def test_an_unknown_task_is_named(road: Path, tmp_path: Path) -> None:
     """A typing error costs no training."""
-    done = run(project, prefect_home, "--tasks", "cra")
+    done = toy_road.run(road, tmp_path, "--tasks", "cra")
     assert done.returncode == 1
     assert "no task is called 'cra'; params.yaml has police, car, brand, detector" in done.stderr
-    assert "RAN" not in done.stderr

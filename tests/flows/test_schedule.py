@@ -1,22 +1,15 @@
+import importlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 import yaml
+from prefect.events.schemas.automations import EventTrigger
 
-from support import free_port
+from prefect_server import Prefect
 
 ROOT = Path(__file__).parents[2]
-DEFAULT_SIGNALS = ("env", "--default-signal=INT,QUIT,TERM,HUP")
 TOY = """
 from datetime import timedelta
 from prefect import flow
@@ -29,94 +22,24 @@ if __name__ == "__main__":
     toy.serve(name="often", interval=timedelta(seconds=5))
 """
 
-
-class Prefect:
-    """A server of this test's own, and what is asked of it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        port = free_port()
-        self.api = f"http://127.0.0.1:{port}/api"
-        self.environment = {
-            **os.environ,
-            "PREFECT_HOME": str(home),
-            "PREFECT_SERVER_API_HOST": "127.0.0.1",
-            "PREFECT_SERVER_API_PORT": str(port),
-            "PREFECT_API_URL": self.api,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_RUNNER_POLL_FREQUENCY": "2",
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
-            "DO_NOT_TRACK": "true",
-            "PWD": str(ROOT),
-        }
-        self.daemons: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *command: str) -> None:
-        with (self.home / f"{len(self.daemons)}.log").open("wb") as log:
-            self.daemons.append(
-                subprocess.Popen(
-                    [*DEFAULT_SIGNALS, sys.executable, *command],
-                    env=self.environment,
-                    cwd=ROOT,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            )
-
-    def stop(self) -> None:
-        # The server last: the others wait for it when it is gone.
-        for daemon in reversed(self.daemons):
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                    os.killpg(daemon.pid, number)
-                    daemon.wait(timeout=8)
-
-    def command(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def ask(self, path: str, **body: Any) -> Any:
-        answer = httpx.post(f"{self.api}{path}", json=body, timeout=20)
-        answer.raise_for_status()
-        return answer.json()
-
-    def runs(self, deployment: str, *states: str) -> list[dict[str, Any]]:
-        """Flow runs of a deployment that are in one of these states."""
-        found: list[dict[str, Any]] = self.ask(
-            "/flow_runs/filter",
-            deployments={"name": {"any_": [deployment]}},
-            flow_runs={"state": {"type": {"any_": list(states)}}},
-        )
-        return found
-
-    def wait(self, what: str, found: Callable[[], Any], seconds: float = 90) -> Any:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                if result := found():
-                    return result
-            except httpx.TransportError:
-                pass
-            time.sleep(0.5)
-        logs = "\n".join(path.read_text()[-1500:] for path in sorted(self.home.glob("*.log")))
-        raise AssertionError(f"{what}: not within {seconds} s\n{logs}")
+DRIFT = """
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
+for wants in ("labels", "retrain"):
+    emit_event(
+        "roadworthy.drift.detected",
+        resource={"prefect.resource.id": "roadworthy.task.car", "roadworthy.wants": wants},
+        payload={"reason": "car: it is night" if wants == "retrain" else "not this"},
+    )
+EventsWorker.instance().drain()
+"""
 
 
 @pytest.fixture(scope="module")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     prefect = Prefect(tmp_path_factory.mktemp("prefect"))
     try:
-        prefect.start("-m", "prefect", "server", "start")
-        prefect.wait("server", lambda: httpx.get(f"{prefect.api}/health", timeout=5).is_success)
+        prefect.serve()
         yield prefect
     finally:
         prefect.stop()
@@ -133,12 +56,17 @@ def test_a_schedule_produces_runs_that_run(prefect: Prefect, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_our_deployments_are_scheduled_and_start_in_this_folder(prefect: Prefect) -> None:
-    """prefect.yaml deploys as it is, nights to come are planned, and a worker finds our flow."""
+    """prefect.yaml deploys as it is, times to come are planned, a worker finds our flow, and drift
+    that wants training starts it, with its reason."""
     prefect.command("work-pool", "create", "roadworthy", "--type", "process")
     prefect.command("--no-prompt", "deploy", "--all")
-    for name in ("nightly", "weekly"):
+    for name in ("nightly", "weekly", "monitor", "ingest"):
         planned = prefect.wait(name, lambda name=name: prefect.runs(name, "SCHEDULED"))
         assert all(run["auto_scheduled"] for run in planned)
+    assert prefect.start("-c", DRIFT).wait(120) == 0
+    [run] = prefect.wait("drift", lambda: prefect.runs("on-drift", "SCHEDULED", "PENDING"))
+    assert run["parameters"]["reason"] == "car: it is night"
+    prefect.ask(f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLED"}, force=True)
     # A task that does not exist: our own flow says so, and nothing is trained.
     prefect.command("deployment", "run", "retrain/nightly", "-p", f"tasks={json.dumps(['nobody'])}")
     prefect.start("-m", "prefect", "worker", "start", "--pool", "roadworthy")
@@ -147,13 +75,36 @@ def test_our_deployments_are_scheduled_and_start_in_this_folder(prefect: Prefect
 
 
 def test_prefect_yaml_says_what_it_should() -> None:
-    """One walk at a time, in a time zone, and no path of anybody's machine in the file."""
+    """Flows that are there, times with a zone, and no path of anybody's machine in the file."""
     text = (ROOT / "prefect.yaml").read_text()
-    settings = yaml.safe_load(text)
+    found = {one["name"]: one for one in yaml.safe_load(text)["deployments"]}
     assert str(ROOT) not in text
-    assert {one["name"] for one in settings["deployments"]} == {"nightly", "weekly"}
-    for deployment in settings["deployments"]:
-        assert (ROOT / deployment["entrypoint"].split(":")[0]).is_file()
-        assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-        for schedule in deployment["schedules"]:
+    assert set(found) == {"nightly", "weekly", "on-drift", "monitor", "ingest", "backfill", "tune"}
+    for deployment in found.values():
+        path, name = deployment["entrypoint"].split(":")
+        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        flow = getattr(module, name)
+        assert set(deployment.get("parameters", {})) <= set(flow.parameters.properties)
+        for schedule in deployment.get("schedules", ()):
             assert schedule["cron"] and schedule["timezone"]
+        # Else a run that dies is Running for ever.
+        variables = deployment["work_pool"]["job_variables"]["env"]
+        assert variables == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+
+
+def test_drift_that_wants_labels_starts_nothing() -> None:
+    """Nobody trains again on what is known already."""
+    [on_drift] = [
+        one
+        for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+        if one["name"] == "on-drift"
+    ]
+    [given] = on_drift["triggers"]
+    trigger = EventTrigger.model_validate(
+        {key: value for key, value in given.items() if key in EventTrigger.model_fields}
+    )
+    assert trigger.match.root == {
+        "prefect.resource.id": "roadworthy.task.*",
+        "roadworthy.wants": "retrain",
+    }
+    assert trigger.expect == {"roadworthy.drift.detected"}

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from roadworthy.data import cached, images
+from roadworthy.data import cached, geometry, images
 from roadworthy.data import scenes as folder_of_scenes
 from roadworthy.data.cached import Cache
 from roadworthy.data.extended import Extended
 from roadworthy.data.scenes import Scenes
-from roadworthy.data import geometry
 from roadworthy.detection.convert import slide
 from roadworthy.detection.torched import searcher
 from roadworthy.detection.windows import Scene, Windows, around, false_alarms
