@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run install data road promote web page package summary ui serve retrain test test-all bench lint format lock clean
+.PHONY: help run install data road promote web page package summary ui serve retrain test test-all bench lint format lock clean prefect
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,7 +74,7 @@ serve: install ## serve the champions on http://127.0.0.1:3000
 retrain: install ## walk the road as a Prefect flow, without a server
 	@python -m flows.retrain
 
-prefect: install ## Prefect's server and pages on http://127.0.0.1:4200
+prefect: install ## the server of Prefect and pages on http://127.0.0.1:4200
 	@python -m flows.server
 
 # A process for each core; `python -m pytest FILE` needs none of it.
